@@ -1,0 +1,125 @@
+"""What a decoy can report: frozen facts in the past tense, without judgement.
+
+A lure says *what* happened. The sensor adds when, and on which connection (:class:`Connection`).
+Every field name here is a column of the interaction schema (:mod:`propolis.events.interaction`).
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+EvidenceClass: TypeAlias = Literal["dialogue", "handshake", "spoofable"]
+"""How hard the source address was to forge: bytes were exchanged, a handshake completed, or neither."""
+
+
+class Connection(msgspec.Struct, frozen=True, array_like=True):
+    """One connection to a decoy, as the sensor saw it open.
+
+    ``id`` is a UUIDv7 (RFC 9562) in 16 bytes, ``opened`` UTC nanoseconds, addresses 16 bytes.
+    """
+
+    id: bytes
+    opened: int
+    sensor: str
+    lure: str
+    source_ip: bytes
+    source_port: int
+    target_ip: bytes
+    target_port: int
+    shard: int
+    evidence_class: EvidenceClass = "handshake"
+
+
+class ConnectionOpened(msgspec.Struct, frozen=True, tag=True):
+    """A handshake completed; the source address is real."""
+
+
+class ConnectionClosed(msgspec.Struct, frozen=True, tag=True):
+    """The connection is gone. ``duration`` in nanoseconds; ``reason`` is a word such as ``peer``, ``lure``, ``idle``."""
+
+    bytes_in: int
+    bytes_out: int
+    duration: int
+    reason: str
+
+
+class ClientIdentified(msgspec.Struct, frozen=True, tag=True):
+    """The client's own name for itself, and a fingerprint of how it speaks (HASSH for SSH)."""
+
+    software: str
+    fingerprint: str = ""
+
+
+class CredentialTried(msgspec.Struct, frozen=True, tag=True):
+    """A user name and a secret (password, or a public key in OpenSSH form) were offered. ``method`` names the scheme."""
+
+    username: str
+    secret: str
+    method: str = "password"
+    accepted: bool = False
+    payload: bytes = b""
+
+
+class CommandRun(msgspec.Struct, frozen=True, tag=True):
+    """A command line was given to the decoy (shell, Redis, …). ``payload`` is what came over the wire."""
+
+    command: str
+    payload: bytes = b""
+
+
+class RequestReceived(msgspec.Struct, frozen=True, tag=True):
+    """An HTTP request. ``path`` is the request target as sent; ``payload`` the raw message, ``body_offset`` where its body begins."""
+
+    method: str
+    path: str
+    host: str
+    user_agent: str
+    payload: bytes
+    body_offset: int
+    fingerprint: str = ""
+
+
+class PayloadReceived(msgspec.Struct, frozen=True, tag=True):
+    """Bytes of a protocol that no lure speaks."""
+
+    payload: bytes
+
+
+class Malformed(msgspec.Struct, frozen=True, tag=True):
+    """Bytes that break the protocol they came in on; ``reason`` says how."""
+
+    reason: str
+    payload: bytes
+
+
+Event: TypeAlias = (
+    ConnectionOpened
+    | ConnectionClosed
+    | ClientIdentified
+    | CredentialTried
+    | CommandRun
+    | RequestReceived
+    | PayloadReceived
+    | Malformed
+)
+
+KINDS: tuple[type[Event], ...] = (
+    ConnectionOpened,
+    ConnectionClosed,
+    ClientIdentified,
+    CredentialTried,
+    CommandRun,
+    RequestReceived,
+    PayloadReceived,
+    Malformed,
+)
+"""Every event class there is; read it and you know all that a decoy can say."""
+
+
+class Interaction(msgspec.Struct, frozen=True, array_like=True):
+    """An event in its place: when (UTC nanoseconds), on which connection, and as its how-manieth event."""
+
+    time: int
+    connection: Connection
+    ordinal: int
+    event: Event

@@ -1,0 +1,77 @@
+"""The contract of a lure: bytes in, effects out; no sockets, no clock.
+
+The sensor makes one lure per connection, feeds it what arrives, and carries out what it answers. Nothing an
+attacker sends may raise out of a lure, grow memory past its named limits, or make it reach out.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar, Protocol, TypeAlias
+
+import msgspec
+
+from propolis.events import Event
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Send these bytes, after this many seconds (a recorded product's own delay, not a network's)."""
+
+    data: bytes
+    after_seconds: float = 0.0
+
+
+class Emit(msgspec.Struct, frozen=True):
+    """Report a fact. The sensor adds when, and on which connection."""
+
+    event: Event
+
+
+class Hangup(msgspec.Struct, frozen=True):
+    """Close the connection once everything replied so far is sent, after this many seconds."""
+
+    after_seconds: float = 0.0
+
+
+Effect: TypeAlias = Reply | Emit | Hangup
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """What a lure may know of the connection it plays on.
+
+    ``persona`` names what this sensor pretends to be; ``seed`` is stable per sensor and port, so two sensors do not
+    look alike and one sensor does not change; ``later`` takes effects that a dialogue produces in its own time
+    (only a lure whose protocol library works that way needs it); ``random`` is for challenges and cookies.
+    ``keys`` is the folder where a lure keeps what must survive a restart (host keys).
+    """
+
+    source_ip: str
+    source_port: int
+    target_ip: str
+    target_port: int
+    seed: bytes
+    random: random.Random
+    keys: Path
+    persona: str = ""
+    later: Callable[[Iterable[Effect]], None] = lambda _: None
+
+
+class Lure(Protocol):
+    """One dialogue with one client."""
+
+    name: ClassVar[str]
+    """The protocol, as configuration and events name it."""
+
+    def __init__(self, visit: Visit) -> None: ...
+
+    def connected(self) -> Iterable[Effect]:
+        """The connection is open: a server that speaks first greets here."""
+        ...
+
+    def receive(self, data: bytes) -> Iterable[Effect]:
+        """Bytes arrived, split anywhere."""
+        ...
+
+    def closed(self) -> Iterable[Effect]:
+        """The client is gone; only :class:`Emit` means anything now."""
+        ...

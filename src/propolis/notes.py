@@ -1,0 +1,90 @@
+"""What Propolis says of itself. One class a line of log and a counter; read this file and you know them all.
+
+``tell(QueueFull(stage="detection", dropped=1))`` writes one line to standard error and adds to a counter.
+"""
+
+import sys
+from collections import Counter
+from typing import ClassVar
+
+import msgspec
+import structlog
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Something an operator may want to know. ``level`` is ``info``, ``warning`` or ``error``."""
+
+    level: ClassVar[str] = "info"
+
+
+class StageStarted(Note, frozen=True, kw_only=True):
+    """A stage is up and doing its work."""
+
+    stage: str
+    detail: str = ""
+
+
+class StageStopped(Note, frozen=True, kw_only=True):
+    """A stage ended as it was told to."""
+
+    stage: str
+
+
+class StageFailed(Note, frozen=True, kw_only=True):
+    """A stage died of a fault of ours and is started again after a pause."""
+
+    level: ClassVar[str] = "error"
+    stage: str
+    why: str
+    again_in_seconds: float
+
+
+class LimitHit(Note, frozen=True, kw_only=True):
+    """A named bound was reached; what it cost is counted. Told at most once a second per limit."""
+
+    level: ClassVar[str] = "warning"
+    stage: str
+    limit: str
+    cost: str
+
+
+class StreamLost(Note, frozen=True, kw_only=True):
+    """The stream does not answer; we go on trying."""
+
+    level: ClassVar[str] = "warning"
+    stage: str
+    url: str
+    why: str
+
+
+class StreamBack(Note, frozen=True, kw_only=True):
+    """The stream answers again."""
+
+    stage: str
+    url: str
+
+
+counts: Counter[str] = Counter()
+"""How often each note was told by this process, by class name; the metrics page shows it."""
+
+_log = structlog.get_logger()
+
+
+def open_log(*, json: bool) -> None:
+    """Send notes to standard error, as JSON lines for machines or coloured lines for people."""
+    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def tell(note: Note) -> None:
+    """Write the note and count it."""
+    name = type(note).__name__
+    counts[name] += 1
+    getattr(_log, note.level)(name, **msgspec.structs.asdict(note))

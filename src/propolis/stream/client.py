@@ -1,0 +1,304 @@
+"""A connection to the stream, embedded or a cluster: publish with acknowledgement, pull, buckets.
+
+Everything an operator must know about the connection is told as a note; everything a caller must know is an error or
+a return value. nats-py carries the bytes; the JetStream API is spoken directly where nats-py has no words for it
+(pinned clients, per-message TTL on updates).
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from propolis.errors import StreamError
+from propolis.notes import StreamBack, StreamLost, tell
+
+REQUEST_SECONDS = 5.0
+RETRY_SECONDS = 0.2
+PENDING_BYTES = 64 * 1024 * 1024
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One message as the stream keeps it. ``time`` is the server's, UTC nanoseconds."""
+
+    subject: str
+    sequence: int
+    time: int
+    data: bytes
+    headers: dict[str, str]
+
+
+class Refused(StreamError):
+    """The stream answered no; ``code`` is JetStream's error code."""
+
+    def __init__(self, code: int, why: str) -> None:
+        self.code = code
+        super().__init__(f"the stream refused: {why} ({code})")
+
+
+class Unreachable(StreamError):
+    """The stream did not answer in time."""
+
+
+WRONG_LAST_SEQUENCE = frozenset({10_071, 10_164})
+NOT_FOUND = frozenset({10_014, 10_037, 10_059})
+
+
+class Stream:
+    """One connection, kept open across crashes of the server. Make it with :func:`connect`."""
+
+    def __init__(self, client: Client, url: str, stage: str) -> None:
+        self.client = client
+        self.url = url
+        self.stage = stage
+        self.on_back: set[Callable[[], None]] = set()
+        self._inbox = ""
+        self._asked = 0
+        self._replies: dict[str, asyncio.Future[Msg]] = {}
+
+    async def open(self) -> None:
+        """Be ready for answers; called once the connection stands."""
+        self._inbox = self.client.new_inbox()
+        await self.client.subscribe(f"{self._inbox}.*", cb=self._on_reply)
+
+    async def close(self) -> None:
+        """Send what is buffered and disconnect."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+            await asyncio.wait_for(self.client.drain(), 2.0)
+        await self.client.close()
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str = "", headers: dict[str, str] | None = None
+    ) -> int:
+        """Store one message and return its sequence; a repeated ``message_id`` is stored once.
+
+        Raises :class:`Refused` or :class:`Unreachable`; see :meth:`insist`.
+        """
+        head = dict(headers or {})
+        if message_id:
+            head["Nats-Msg-Id"] = message_id
+        reply = await self._ask(subject, data, head or None)
+        return acknowledged(reply.data)
+
+    async def insist(
+        self, subject: str, data: bytes, *, message_id: str, headers: dict[str, str] | None = None
+    ) -> int:
+        """:meth:`publish`, repeated until the stream has it; the message id keeps it single."""
+        while True:
+            try:
+                return await self.publish(subject, data, message_id=message_id, headers=headers)
+            except Unreachable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def put(self, bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0, last: int | None = None) -> int:
+        """Write a key and return its revision. With ``last``, only if that is its revision (:class:`Refused` if not)."""
+        headers: dict[str, str] = {}
+        if ttl_seconds:
+            headers["Nats-TTL"] = f"{max(1, round(ttl_seconds))}s"
+        if last is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
+        return await self.publish(f"$KV.{bucket}.{name}", value, headers=headers)
+
+    async def delete(self, bucket: str, name: str) -> int:
+        """Write a deletion marker for a key."""
+        return await self.publish(f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL"})
+
+    async def get(self, bucket: str, name: str) -> Stored | None:
+        """The key's present value, or None if it is absent, deleted or expired."""
+        stored = await self.last(f"KV_{bucket}", f"$KV.{bucket}.{name}")
+        return None if stored is None or is_marker(stored.headers) else stored
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """The newest message on a subject."""
+        return await self._direct(stream, {"last_by_subj": subject})
+
+    async def message(self, stream: str, sequence: int) -> Stored | None:
+        """The message with this sequence, if it is still kept."""
+        return await self._direct(stream, {"seq": sequence})
+
+    async def keys(self, bucket: str) -> AsyncIterator[Stored]:
+        """Every present key of a bucket, once."""
+        async for stored in self.history(f"KV_{bucket}", last_per_subject=True):
+            if not is_marker(stored.headers):
+                yield stored
+
+    async def history(
+        self, stream: str, *, subject: str = ">", start: int = 1, last_per_subject: bool = False
+    ) -> AsyncIterator[Stored]:
+        """Everything a stream keeps from a sequence on, up to the moment of asking."""
+        from propolis.stream.pull import Pull  # noqa: PLC0415 - a pull needs a stream first
+
+        info = await self.api(f"STREAM.INFO.{stream}")
+        last = info["state"]["last_seq"]
+        if info["state"]["messages"] == 0 or last < start:
+            return
+        policy = {"deliver_policy": "last_per_subject"} if last_per_subject else start_at(start)
+        pull = await Pull.ephemeral(self, stream, {"filter_subject": subject, **policy})
+        async with contextlib.aclosing(pull):
+            if not pull.pending:
+                return
+            while True:
+                for stored in await pull.next():
+                    yield stored
+                    if stored.sequence >= last or stored.pending == 0:
+                        return
+
+    async def api(self, call: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One call of the JetStream API (``$JS.API.<call>``). Raises :class:`Refused` or :class:`Unreachable`."""
+        reply = await self._ask(f"$JS.API.{call}", json.dumps(request).encode() if request else b"", None)
+        answer: dict[str, Any] = json.loads(reply.data)
+        if "error" in answer:
+            raise Refused(answer["error"].get("err_code", 0), answer["error"].get("description", "no reason"))
+        return answer
+
+    async def server_time(self, bucket: str, name: str, value: bytes, *, ttl_seconds: float) -> int:
+        """Write a key and read the server's own time of it back: UTC nanoseconds."""
+        await self.put(bucket, name, value, ttl_seconds=ttl_seconds)
+        stored = await self.last(f"KV_{bucket}", f"$KV.{bucket}.{name}")
+        return stored.time if stored else 0
+
+    async def _direct(self, stream: str, request: dict[str, Any]) -> Stored | None:
+        reply = await self._ask(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), None)
+        headers = dict(reply.headers or {})
+        if headers.get("Status") == "404":
+            return None
+        if "Status" in headers:
+            raise Refused(int(headers["Status"]), headers.get("Description", "no reason"))
+        return Stored(
+            headers.pop("Nats-Subject"),
+            int(headers.pop("Nats-Sequence")),
+            nanoseconds(headers.pop("Nats-Time-Stamp")),
+            reply.data,
+            headers,
+        )
+
+    async def ask_later(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> asyncio.Future[Msg]:
+        """Send a request; the future is its answer, or an :class:`Unreachable` when the connection breaks."""
+        self._asked += 1
+        reply = f"{self._inbox}.{self._asked}"
+        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._replies[reply] = future
+        future.add_done_callback(lambda _: self._replies.pop(reply, None))
+        try:
+            await self.client.publish(subject, data, reply=reply, headers=headers)
+        except (nats.errors.Error, OSError) as error:
+            future.set_exception(Unreachable(f"{self.url}: {subject}: {error or type(error).__name__}"))
+        return future
+
+    def disconnected(self) -> None:
+        """The connection broke: whoever waits for an answer learns it now."""
+        for future in list(self._replies.values()):
+            if not future.done():
+                future.set_exception(Unreachable(f"{self.url}: the connection broke"))
+
+    async def _ask(self, subject: str, data: bytes, headers: dict[str, str] | None) -> Msg:
+        future = await self.ask_later(subject, data, headers)
+        try:
+            return await asyncio.wait_for(future, REQUEST_SECONDS)
+        except TimeoutError as error:
+            raise Unreachable(f"{self.url}: {subject}: no answer in {REQUEST_SECONDS:.0f} s") from error
+
+    async def _on_reply(self, message: Msg) -> None:
+        future = self._replies.get(message.subject)
+        if future is None or future.done():
+            return
+        if not message.data and (message.headers or {}).get("Status") == "503":
+            future.set_exception(Unreachable(f"{self.url}: the stream is not there (no responders)"))
+        else:
+            future.set_result(message)
+
+
+def acknowledged(reply: bytes) -> int:
+    """The sequence in a publish acknowledgement. Raises :class:`Refused`."""
+    answer = msgspec.json.decode(reply)
+    if "error" in answer:
+        raise Refused(answer["error"].get("err_code", 0), answer["error"].get("description", "no reason"))
+    return int(answer["seq"])
+
+
+def start_at(sequence: int) -> dict[str, Any]:
+    """A consumer's configuration that begins at this sequence."""
+    return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, sequence)}
+
+
+def is_marker(headers: dict[str, str]) -> bool:
+    """Whether a bucket's message says that the key is gone (deleted, purged, or past its TTL)."""
+    return "KV-Operation" in headers or "Nats-Marker-Reason" in headers
+
+
+def nanoseconds(timestamp: str) -> int:
+    """RFC 3339 with up to nine decimals, as the server writes it, to UTC nanoseconds."""
+    from datetime import datetime  # noqa: PLC0415 - only here
+
+    whole, _, fraction = timestamp.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+async def connect(url: str, stage: str, *, credential: Path | None = None, wait: bool = True) -> Stream:
+    """Connect to the first of the servers in ``url`` that answers; with ``wait``, say so and go on until one does.
+
+    Raises :class:`StreamError` when the credential is refused, and without ``wait`` when nobody answers.
+    """
+    client = Client()
+    stream = Stream(client, url, stage)
+    lost = False
+
+    async def on_lost() -> None:
+        stream.disconnected()
+        tell(StreamLost(stage=stage, url=url, why="disconnected"))
+
+    async def on_back() -> None:
+        tell(StreamBack(stage=stage, url=url))
+        for wake in list(stream.on_back):
+            wake()
+
+    async def on_error(error: Exception) -> None:
+        if "authorization" in str(error).lower() or "permissions" in str(error).lower():
+            tell(StreamLost(stage=stage, url=url, why=str(error)))
+
+    options: dict[str, Any] = {}
+    if credential is not None:
+        try:
+            options["nkeys_seed_str"] = credential.read_text().strip()
+        except OSError as error:
+            raise StreamError(f"stream.credentials: {credential}: cannot be read ({error.strerror})") from error
+    while True:
+        try:
+            await client.connect(
+                servers=url.split(","),
+                name=f"propolis {stage}",
+                connect_timeout=2,
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RETRY_SECONDS,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                pending_size=PENDING_BYTES,
+                disconnected_cb=on_lost,
+                reconnected_cb=on_back,
+                error_cb=on_error,
+                **options,
+            )
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            if "authorization" in str(error).lower():
+                raise StreamError(f"{url}: the credential is refused; ask for one with `propolis credential`") from error
+            if not wait:
+                raise StreamError(f"{url}: no stream answers ({error or type(error).__name__}); is `propolis up` running?") from error
+            if not lost:
+                tell(StreamLost(stage=stage, url=url, why=f"{error or type(error).__name__}; waiting for it"))
+                lost = True
+            await asyncio.sleep(RETRY_SECONDS)
+            continue
+        if lost:
+            tell(StreamBack(stage=stage, url=url))
+        await stream.open()
+        return stream

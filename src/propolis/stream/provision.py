@@ -1,0 +1,73 @@
+"""The streams and buckets everything else expects; made if they are missing, told if they differ."""
+
+from typing import Any
+
+from propolis.config import Stream as Settings
+from propolis.errors import StreamError
+from propolis.stream.client import Refused, Stream
+from propolis.stream.subjects import CLOCK, DECISIONS, EVENTS, FINDINGS, LEDGER, POLICY, SENSORS, STATES
+
+LANES = "propolis-lanes"
+DUPLICATES_SECONDS = 300
+_DAY = 86_400
+
+
+def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
+    """Configuration of every stream, as the JetStream API takes it."""
+    common = {
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "num_replicas": settings.replicas,
+        "allow_direct": True,
+        "duplicate_window": DUPLICATES_SECONDS * 1_000_000_000,
+        "metadata": {LANES: str(settings.lanes)},
+    }
+    age = int(settings.max_age_seconds * 1e9)
+    return (
+        {**common, "name": EVENTS, "subjects": ["events.>"], "max_bytes": settings.max_bytes, "max_age": age},
+        {**common, "name": FINDINGS, "subjects": ["findings.>"], "max_bytes": settings.max_bytes // 4, "max_age": age},
+        {**common, "name": LEDGER, "subjects": ["ledger.>"], "max_bytes": settings.max_bytes // 4},
+        {**common, "name": CLOCK, "subjects": ["clock.>"], "max_bytes": settings.max_bytes // 8, "max_age": age},
+    )
+
+
+def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
+    """Configuration of every key-value bucket (a stream named ``KV_<bucket>``, ADR-8)."""
+
+    def bucket(name: str, history: int) -> dict[str, Any]:
+        return {
+            "name": f"KV_{name}",
+            "subjects": [f"$KV.{name}.>"],
+            "max_msgs_per_subject": history,
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "num_replicas": settings.replicas,
+            "allow_direct": True,
+            "allow_rollup_hdrs": True,
+            "deny_delete": True,
+            "allow_msg_ttl": True,
+            "subject_delete_marker_ttl": 1_000_000_000,  # the server raises a shorter per-key TTL to this
+            "duplicate_window": 120 * 1_000_000_000,
+        }
+
+    return (bucket(DECISIONS, 8), bucket(SENSORS, 1), bucket(STATES, 1), bucket(POLICY, 8))
+
+
+async def provision(stream: Stream, settings: Settings) -> None:
+    """Make what is missing and widen what has grown. Raises :class:`StreamError` when the lanes differ."""
+    for config in (*streams(settings), *buckets(settings)):
+        try:
+            info = await stream.api(f"STREAM.INFO.{config['name']}")
+        except Refused:
+            await stream.api(f"STREAM.CREATE.{config['name']}", config)
+            continue
+        lanes = info["config"].get("metadata", {}).get(LANES)
+        if lanes is not None and lanes != str(settings.lanes):
+            raise StreamError(
+                f"stream.lanes: is {settings.lanes}, but the stream {config['name']} was made with {lanes}; "
+                f"set it back to {lanes}, or start with an empty host.state"
+            )
+        if any(info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")):
+            await stream.api(f"STREAM.UPDATE.{config['name']}", {**info["config"], **config})

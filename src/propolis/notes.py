@@ -64,6 +64,30 @@ class StreamBack(Note, frozen=True, kw_only=True):
     url: str
 
 
+class LaneTaken(Note, frozen=True, kw_only=True):
+    """A detector owns a lane now, and goes on after this sequence."""
+
+    lane: int
+    sequence: int
+
+
+class WouldEnforce(Note, frozen=True, kw_only=True):
+    """What a dry run would have done just now: how many targets blocked and released, and the first of them."""
+
+    enforcer: str
+    blocks: int
+    releases: int
+    first: str
+
+
+class WorldChanged(Note, frozen=True, kw_only=True):
+    """Somebody else changed what an enforcer had put in place; all of it is compared and repaired."""
+
+    level: ClassVar[str] = "warning"
+    enforcer: str
+    why: str
+
+
 counts: Counter[str] = Counter()
 """How often each note was told by this process, by class name; the metrics page shows it."""
 

@@ -61,6 +61,7 @@ class Stream:
         self.stage = stage
         self.on_back: set[Callable[[], None]] = set()
         self._inbox = ""
+        self.closing = False
         self._asked = 0
         self._replies: dict[str, asyncio.Future[Msg]] = {}
 
@@ -71,6 +72,7 @@ class Stream:
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""
+        self.closing = True
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
             await asyncio.wait_for(self.client.drain(), 2.0)
         await self.client.close()
@@ -254,7 +256,8 @@ async def connect(url: str, stage: str, *, credential: Path | None = None, wait:
 
     async def on_lost() -> None:
         stream.disconnected()
-        tell(StreamLost(stage=stage, url=url, why="disconnected"))
+        if not stream.closing:
+            tell(StreamLost(stage=stage, url=url, why="disconnected"))
 
     async def on_back() -> None:
         tell(StreamBack(stage=stage, url=url))

@@ -22,6 +22,7 @@ from propolis.notes import StageFailed, StageStarted, StageStopped, tell
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
+HEALTHY_SECONDS = 30.0
 SPARE_DISK_BYTES = 64 * 1024 * 1024
 _DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 _BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -167,7 +168,7 @@ class EmbeddedServer:
             await process.wait()
             if self._stopping:
                 return
-            failures = 0 if self._clock.monotonic() - started > 60e9 else failures + 1
+            failures = 1 if self._clock.monotonic() - started > HEALTHY_SECONDS * 1e9 else failures + 1
             while not self._stopping:
                 pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1]
                 why = f"nats-server ended with {process.returncode}: {self._last_words()}"

@@ -1,0 +1,143 @@
+"""From rows to messages: when a batch closes, and what is sent of it.
+
+A lone row goes at once. Under load rows gather for 5 ms, and for up to 25 ms when batches are large anyway: low traffic
+is not delayed, high traffic is not chatty. 1,000 rows always close a batch.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+
+from propolis.clock import Clock
+from propolis.events import Interaction
+from propolis.events.interaction import encode, to_batch
+from propolis.sensors.journal import Journal
+from propolis.sensors.limits import Tally
+from propolis.stream import Parcel, Publisher, subjects
+
+MAX_ROWS = 1_000
+GATHER_SECONDS = 0.005
+GATHER_LOADED_SECONDS = 0.025
+LOADED_ROWS = 32
+MAX_WAITING = 1_024
+"""Messages that may wait for the stream in memory; beyond it their rows are on disk only."""
+
+
+class Batcher:
+    """Takes rows, keeps them in the journal, and offers them to the stream by lane.
+
+    Call :meth:`add` for what happened, then :meth:`secure` before anything is answered.
+    """
+
+    def __init__(self, publisher: Publisher, journal: Journal, clock: Clock, tally: Tally, *, lanes: int) -> None:
+        self._publisher = publisher
+        self._journal = journal
+        self._clock = clock
+        self._tally = tally
+        self._lanes = lanes
+        self._rows: list[Interaction] = []
+        self._secured = 0
+        self._timer: asyncio.Handle | None = None
+        self._closed_at = 0.0
+        self._last_size = 0
+        self._awaited: dict[int, int] = {}
+        self._held: deque[int] = deque()
+        self._loop = asyncio.get_running_loop()
+        self.stored = 0
+
+    def recover(self) -> int:
+        """Offer again what the journal still has from the last run; returns how many batches."""
+        self._held.extend(self._journal.open())
+        count = len(self._held)
+        self._refill()
+        return count
+
+    def add(self, row: Interaction) -> None:
+        """One more row; it is sent within the gathering time."""
+        self._rows.append(row)
+        if len(self._rows) >= MAX_ROWS:
+            self.close_batch()
+        elif self._timer is None:
+            self._timer = self._schedule()
+
+    def secure(self) -> None:
+        """Write to disk what was added since the last time."""
+        if self._secured < len(self._rows):
+            self._journal.append(self._rows[self._secured :])
+            self._secured = len(self._rows)
+            if self._journal.failing:
+                self._tally.hit("journal", f"events are only in memory: {self._journal.failing}")
+
+    def _schedule(self) -> asyncio.Handle:
+        gather = GATHER_LOADED_SECONDS if self._last_size >= LOADED_ROWS else GATHER_SECONDS
+        due = self._closed_at + gather
+        if due <= self._loop.time():
+            return self._loop.call_soon(self.close_batch)
+        return self._loop.call_at(due, self.close_batch)
+
+    def close_batch(self) -> None:
+        """Cut the batch here and offer it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._closed_at = self._loop.time()
+        if not self._rows:
+            return
+        self.secure()
+        rows, self._rows, self._secured = self._rows, [], 0
+        self._last_size = len(rows)
+        number = self._journal.close_batch()
+        self._note_dropped()
+        if self._held or self._publisher.waiting >= MAX_WAITING:
+            self._tally.hit("stream backlog", "rows wait in the journal")
+            self._held.append(number)
+        else:
+            self._offer(number, rows)
+
+    def _offer(self, number: int, rows: list[Interaction]) -> None:
+        by_lane: dict[int, list[Interaction]] = {}
+        for row in rows:
+            by_lane.setdefault(subjects.lane_of(row.connection.shard, self._lanes), []).append(row)
+        self._awaited[number] = len(by_lane)
+        for lane, lane_rows in by_lane.items():
+            data = encode(to_batch(lane_rows))
+            parcel = Parcel(
+                subjects.events("interaction", lane),
+                f"{self._journal.id}.{number}.{lane}",
+                partial(_same, data),
+                partial(self._on_stored, number, len(lane_rows)),
+            )
+            self._publisher.offer(parcel)
+
+    def _on_stored(self, number: int, rows: int) -> None:
+        self.stored += rows
+        self._awaited[number] -= 1
+        if not self._awaited[number]:
+            del self._awaited[number]
+            self._journal.kept(number)
+        if self._held and self._publisher.waiting < MAX_WAITING // 2:
+            self._refill()
+
+    def _refill(self) -> None:
+        """Read batches back from the journal, one segment at a time, in order."""
+        while self._held and self._publisher.waiting < MAX_WAITING // 2:
+            if not self._journal.has(self._held[0]):
+                self._held.popleft()
+                continue
+            batches = self._journal.read(self._held[0])
+            if self._held[0] not in batches:
+                self._held.popleft()
+            while self._held and self._held[0] in batches:
+                number = self._held.popleft()
+                self._offer(number, batches[number])
+
+    def _note_dropped(self) -> None:
+        if self._journal.dropped:
+            self._tally.hit("sensors.journal_bytes", f"{self._journal.dropped} oldest batches dropped for good")
+            self._journal.dropped = 0
+
+
+def _same(data: bytes) -> bytes:
+    return data
+
+

@@ -1,0 +1,258 @@
+"""One connection: bytes go to the lure, its effects are carried out, what happened goes to the batcher."""
+
+import asyncio
+import ipaddress
+import os
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from propolis.clock import Clock
+from propolis.events import Connection, ConnectionClosed, ConnectionOpened, Event, Interaction, Malformed, pack, shard_of
+from propolis.lures import Effect, Emit, Hangup, Lure, Reply, Visit
+from propolis.sensors import proxy
+from propolis.sensors.batch import Batcher
+from propolis.sensors.limits import Guests, Tally
+
+MAX_UNSENT_BYTES = 256 * 1024
+MAX_PROXY_BYTES = proxy.V2_LONGEST
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Post(msgspec.Struct, frozen=True):
+    """What all conversations at one port share."""
+
+    sensor: str
+    lure: type[Lure]
+    persona: str
+    seed: bytes
+    keys: Path
+    proxies: tuple[Network, ...]
+    max_bytes_in: int
+    batcher: Batcher
+    guests: Guests[bytes, "Conversation"]
+    tally: Tally
+    clock: Clock
+    now: Callable[[], int]
+    uuid: Callable[[int], bytes]
+    figures: "Figures"
+
+
+class Figures(msgspec.Struct):
+    """What a worker counts, for its heartbeat."""
+
+    connections: int = 0
+    events: int = 0
+    refused: int = 0
+    first_connection: int = 0
+    last_connection: int = 0
+
+
+class Conversation(asyncio.Protocol):
+    """An asyncio protocol around one lure. Nothing an attacker sends raises out of it."""
+
+    __slots__ = ("_bytes_in", "_bytes_out", "_connection", "_header", "_hanging_up", "_later", "_lure", "_ordinal", "_post", "_reason", "_transport", "last_heard", "opened")
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._transport: Any = None
+        self._connection: Connection | None = None
+        self._lure: Lure | None = None
+        self._header: bytearray | None = None
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._ordinal = 0
+        self._hanging_up = False
+        self._later = 0.0
+        self._reason = "peer"
+        self.opened = 0
+        self.last_heard = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A handshake completed."""
+        self._transport = transport
+        self.opened = self.last_heard = self._post.clock.now()
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        if peer is None or local is None:
+            transport.abort()  # type: ignore[attr-defined]  # every stream transport has it
+            return
+        if self._post.proxies and _is_in(peer[0], self._post.proxies):
+            self._header = bytearray()
+            return
+        self._begin(peer[0], peer[1], local[0], local[1])
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        post = self._post
+        self.last_heard = post.clock.now()
+        if self._header is not None:
+            data = self._unwrap(data)
+        if self._lure is None or self._hanging_up or not data:
+            return
+        post.guests.touch(self)
+        self._bytes_in += len(data)
+        if self._bytes_in > post.max_bytes_in:
+            post.tally.hit("sensors.max_bytes_in", "a connection was closed")
+            self.hang_up("max_bytes_in")
+            return
+        self._carry_out(self._lure.receive(data))
+
+    def eof_received(self) -> bool:
+        """The client sent all it will; what it is still owed is sent before the connection closes."""
+        return self._later > 0
+
+    def pause_writing(self) -> None:
+        """The client does not read; it will not make us remember more."""
+        self._post.tally.hit("unsent bytes", "a connection was closed")
+        self.hang_up("does not read")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        post = self._post
+        post.guests.leave(self)
+        if self._lure is None or self._connection is None:
+            return
+        lure, self._lure = self._lure, None
+        now = post.clock.now()
+        for effect in lure.closed():
+            if isinstance(effect, Emit):
+                self._report(effect.event, now)
+        reason = "reset" if exc is not None and self._reason == "peer" else self._reason
+        self._report(ConnectionClosed(self._bytes_in, self._bytes_out, max(0, now - self.opened), reason), now)
+
+    def hang_up(self, reason: str) -> None:
+        """Close without waiting for unsent bytes."""
+        self._reason = reason
+        self._hanging_up = True
+        self._transport.abort()
+
+    def _begin(self, source_ip: str, source_port: int, target_ip: str, target_port: int) -> None:
+        post = self._post
+        source = pack(source_ip)
+        if not post.guests.has_room(source):
+            post.figures.refused += 1
+            post.tally.hit("sensors.max_connections_per_source", "a connection was refused")
+            self._transport.abort()
+            return
+        leaving = post.guests.enter(self, source)
+        if leaving is not None:
+            post.tally.hit("sensors.max_connections", "the longest idle connection was closed")
+            leaving.hang_up("max_connections")
+        self._connection = Connection(
+            post.uuid(self.opened), self.opened, post.sensor, post.lure.name, source, source_port, pack(target_ip), target_port, shard_of(source),
+        )
+        figures = post.figures
+        figures.connections += 1
+        figures.first_connection = figures.first_connection or self.opened
+        figures.last_connection = self.opened
+        self._report(ConnectionOpened(), self.opened)
+        self._lure = post.lure(
+            Visit(source_ip, source_port, target_ip, target_port, post.seed, random.Random(), post.keys, post.persona, self._carry_out_later)
+        )
+        self._carry_out(self._lure.connected())
+
+    def _unwrap(self, data: bytes) -> bytes:
+        """Take the PROXY header off the beginning; gives the bytes behind it."""
+        header = self._header
+        if header is None:
+            return data
+        header += data
+        match proxy.parse(bytes(header)):
+            case proxy.Incomplete():
+                if len(header) > MAX_PROXY_BYTES:
+                    self.hang_up("proxy header")
+                return b""
+            case proxy.NotProxied(reason):
+                self._post.tally.hit("proxy header", f"a proxy sent none: {reason}")
+                self.hang_up("proxy header")
+                return b""
+            case proxy.Proxied(source_ip="") as proxied:
+                self.hang_up("proxy health check")
+                return b""
+            case proxy.Proxied() as proxied:
+                self._header = None
+                self._begin(proxied.source_ip, proxied.source_port, proxied.target_ip, proxied.target_port)
+                return bytes(header[proxied.length :])
+
+    def _carry_out(self, effects: Iterable[Effect]) -> None:
+        out: list[bytes] = []
+        now = self.last_heard
+        for effect in effects:
+            if type(effect) is Emit:
+                self._report(effect.event, now)
+            elif type(effect) is Reply:
+                if effect.after_seconds or self._later:
+                    self._flush(out)
+                    self._reply_later(effect)
+                else:
+                    out.append(effect.data)
+            elif type(effect) is Hangup:
+                self._flush(out)
+                self._hang_up_after(effect.after_seconds)
+                return
+        self._flush(out)
+
+    def _carry_out_later(self, effects: Iterable[Effect]) -> None:
+        if self._lure is not None and not self._hanging_up:
+            self.last_heard = self._post.clock.now()
+            self._carry_out(effects)
+
+    def _flush(self, out: list[bytes]) -> None:
+        """Nothing is answered before what it answers is on disk."""
+        self._post.batcher.secure()
+        if out:
+            self._send(b"".join(out) if len(out) > 1 else out[0])
+            out.clear()
+
+    def _send(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._bytes_out += len(data)
+            self._transport.write(data)
+
+    def _reply_later(self, reply: Reply) -> None:
+        loop = asyncio.get_running_loop()
+        self._later = max(self._later, loop.time()) + reply.after_seconds
+        loop.call_at(self._later, self._send, reply.data)
+
+    def _hang_up_after(self, seconds: float) -> None:
+        self._reason = "lure"
+        self._hanging_up = True
+        if seconds or self._later:
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(self._later, loop.time()) + seconds, self._transport.close)
+        else:
+            self._transport.close()
+
+    def _report(self, event: Event, now: int) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        self._post.figures.events += 1
+        self._post.batcher.add(Interaction(now, connection, self._ordinal, event))
+        self._ordinal += 1
+
+
+def _is_in(text: str, networks: tuple[Network, ...]) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
+
+
+class ConnectionIds:
+    """UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, 74 random bits, from a buffered generator."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(os.urandom(32))
+
+    def __call__(self, now: int) -> bytes:
+        """A new id for something that began at ``now`` (UTC ns)."""
+        bits = self._random.getrandbits(80)
+        bits = (bits & ~(0xF << 76)) | (0x7 << 76)
+        bits = (bits & ~(0x3 << 62)) | (0x2 << 62)
+        return (now // 1_000_000 & 0xFFFF_FFFF_FFFF).to_bytes(6, "big") + bits.to_bytes(10, "big")

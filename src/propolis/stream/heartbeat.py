@@ -1,0 +1,102 @@
+"""Signs of life: every stage writes one key with a time to live; a key that is gone is a stage that is gone.
+
+The write doubles as a measurement of this host's clock against the stream's (Cristian 1989): the server's time of the
+write, taken to be at the middle of the round trip, is off by at most half of it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import psutil
+
+from propolis.clock import Clock
+from propolis.errors import CodecError
+from propolis.notes import counts
+from propolis.stream.client import Refused, Stored, Stream, Unreachable
+from propolis.stream.subjects import SENSORS
+
+EVERY_SECONDS = 3.0
+TTL_SECONDS = 10.0
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stage says of itself. Times UTC nanoseconds; ``figures`` are the stage's own counters.
+
+    ``clock_offset`` is what must be added to this host's time to get the stream's, ``clock_error`` its bound (both ns).
+    """
+
+    stage: str
+    name: str
+    host: str
+    pid: int
+    started: int
+    time: int
+    rss_bytes: int
+    clock_offset: int
+    clock_error: int
+    notes: dict[str, int]
+    figures: dict[str, Any]
+
+
+_DECODER = msgspec.json.Decoder(Heartbeat)
+
+
+def decode(stored: Stored) -> Heartbeat:
+    """A heartbeat from its key. Raises :class:`~propolis.errors.CodecError`."""
+    try:
+        return _DECODER.decode(stored.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CodecError("heartbeat", stored.subject, str(error)) from error
+
+
+class Pulse:
+    """Beats for one stage. ``figures`` is asked at each beat; :attr:`offset` and :attr:`error` are kept current."""
+
+    def __init__(
+        self, stream: Stream, clock: Clock, *, stage: str, name: str, host: str, figures: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._stage = stage
+        self._name = name
+        self._host = host
+        self._figures = figures
+        self._started = clock.now()
+        self.offset = 0
+        self.error = 0
+
+    async def run(self) -> None:
+        """Beat until cancelled; a stream that is away is no reason to stop."""
+        key = f"{self._stage}.{self._name}"
+        while True:
+            try:
+                await self._beat(key)
+            except (Refused, Unreachable):
+                pass  # the connection tells of itself
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _beat(self, key: str) -> None:
+        beat = Heartbeat(
+            stage=self._stage,
+            name=self._name,
+            host=self._host,
+            pid=os.getpid(),
+            started=self._started,
+            time=self._clock.now(),
+            rss_bytes=psutil.Process().memory_info().rss,
+            clock_offset=self.offset,
+            clock_error=self.error,
+            notes=dict(counts),
+            figures=self._figures(),
+        )
+        before = self._clock.now()
+        start = self._clock.monotonic()
+        await self._stream.put(SENSORS, key, msgspec.json.encode(beat), ttl_seconds=TTL_SECONDS)
+        trip = self._clock.monotonic() - start
+        stored = await self._stream.last(f"KV_{SENSORS}", f"$KV.{SENSORS}.{key}")
+        if stored is not None and (self.error == 0 or trip // 2 <= self.error * 2):
+            self.offset = stored.time - (before + trip // 2)
+            self.error = max(1, trip // 2)

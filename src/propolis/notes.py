@@ -88,6 +88,92 @@ class WorldChanged(Note, frozen=True, kw_only=True):
     why: str
 
 
+class LakeUnwritable(Note, frozen=True, kw_only=True):
+    """The lake cannot be written, often because the disk is full. Nothing was acknowledged; we keep trying."""
+
+    level: ClassVar[str] = "error"
+    root: str
+    why: str
+    waiting_rows: int
+
+
+class LakeCompacted(Note, frozen=True, kw_only=True):
+    """Small files of one past hour became one."""
+
+    path: str
+    files: int
+    rows: int
+
+
+class LakeExpired(Note, frozen=True, kw_only=True):
+    """The oldest files of the lake were removed, because of their age or because of ``lake.max_bytes``."""
+
+    files: int
+    rows: int
+    bytes_freed: int
+    why: str
+
+
+class LakeFileLost(Note, frozen=True, kw_only=True):
+    """A file that the lake's manifest names is gone or cannot be read; its rows cannot be asked for."""
+
+    level: ClassVar[str] = "error"
+    path: str
+    rows: int
+    why: str
+
+
+class StandingBy(Note, frozen=True, kw_only=True):
+    """Somebody else does this work; we take over when they are gone."""
+
+    stage: str
+    why: str
+
+
+class BadMessage(Note, frozen=True, kw_only=True):
+    """A message on the stream is not what it claims to be; it is passed over."""
+
+    level: ClassVar[str] = "error"
+    stage: str
+    subject: str
+    sequence: int
+    why: str
+
+
+class TrustedListStale(Note, frozen=True, kw_only=True):
+    """The never-block list could not be made anew; the last good one stays in force."""
+
+    level: ClassVar[str] = "warning"
+    why: str
+
+
+class DriftSeen(Note, frozen=True, kw_only=True):
+    """The world differed from the decisions and was put right; the figures count targets."""
+
+    level: ClassVar[str] = "warning"
+    enforcer: str
+    missing: int
+    orphan: int
+    wrong_until: int
+
+
+class NotHeld(Note, frozen=True, kw_only=True):
+    """An enforcer did what it was told, and the world does not hold it."""
+
+    level: ClassVar[str] = "error"
+    enforcer: str
+    target: str
+    decision: str
+
+
+class EventsMissed(Note, frozen=True, kw_only=True):
+    """The stream dropped events (its bytes or age ran out) before the archive took them; sequences, inclusive."""
+
+    level: ClassVar[str] = "error"
+    first: int
+    last: int
+
+
 counts: Counter[str] = Counter()
 """How often each note was told by this process, by class name; the metrics page shows it."""
 

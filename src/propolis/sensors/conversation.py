@@ -19,11 +19,12 @@ from propolis.sensors.limits import Guests, Tally
 
 MAX_UNSENT_BYTES = 256 * 1024
 MAX_PROXY_BYTES = proxy.V2_LONGEST
+PROXY_SECONDS = 5.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Post(msgspec.Struct, frozen=True):
+class Post(msgspec.Struct, frozen=True, kw_only=True):
     """What all conversations at one port share."""
 
     sensor: str
@@ -37,8 +38,8 @@ class Post(msgspec.Struct, frozen=True):
     guests: Guests[bytes, "Conversation"]
     tally: Tally
     clock: Clock
-    now: Callable[[], int]
-    uuid: Callable[[int], bytes]
+    random: random.Random
+    new_id: Callable[[int], bytes]
     figures: "Figures"
 
 
@@ -55,7 +56,23 @@ class Figures(msgspec.Struct):
 class Conversation(asyncio.Protocol):
     """An asyncio protocol around one lure. Nothing an attacker sends raises out of it."""
 
-    __slots__ = ("_bytes_in", "_bytes_out", "_connection", "_header", "_hanging_up", "_later", "_lure", "_ordinal", "_post", "_reason", "_transport", "last_heard", "opened")
+    __slots__ = (
+        "_bytes_in",
+        "_bytes_out",
+        "_connection",
+        "_hanging_up",
+        "_header",
+        "_later",
+        "_lure",
+        "_ordinal",
+        "_post",
+        "_reason",
+        "_transport",
+        "active_at",
+        "began_at",
+        "last_heard",
+        "opened",
+    )
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -71,6 +88,7 @@ class Conversation(asyncio.Protocol):
         self._reason = "peer"
         self.opened = 0
         self.last_heard = 0
+        self.began_at = self.active_at = post.clock.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A handshake completed."""
@@ -83,6 +101,7 @@ class Conversation(asyncio.Protocol):
             return
         if self._post.proxies and _is_in(peer[0], self._post.proxies):
             self._header = bytearray()
+            asyncio.get_running_loop().call_later(PROXY_SECONDS, self._await_header_no_longer)
             return
         self._begin(peer[0], peer[1], local[0], local[1])
 
@@ -90,6 +109,7 @@ class Conversation(asyncio.Protocol):
         """Bytes came."""
         post = self._post
         self.last_heard = post.clock.now()
+        self.active_at = post.clock.monotonic()
         if self._header is not None:
             data = self._unwrap(data)
         if self._lure is None or self._hanging_up or not data:
@@ -144,7 +164,7 @@ class Conversation(asyncio.Protocol):
             post.tally.hit("sensors.max_connections", "the longest idle connection was closed")
             leaving.hang_up("max_connections")
         self._connection = Connection(
-            post.uuid(self.opened), self.opened, post.sensor, post.lure.name, source, source_port, pack(target_ip), target_port, shard_of(source),
+            post.new_id(self.opened), self.opened, post.sensor, post.lure.name, source, source_port, pack(target_ip), target_port, shard_of(source),
         )
         figures = post.figures
         figures.connections += 1
@@ -152,9 +172,13 @@ class Conversation(asyncio.Protocol):
         figures.last_connection = self.opened
         self._report(ConnectionOpened(), self.opened)
         self._lure = post.lure(
-            Visit(source_ip, source_port, target_ip, target_port, post.seed, random.Random(), post.keys, post.persona, self._carry_out_later)
+            Visit(source_ip, source_port, target_ip, target_port, post.seed, post.random, post.keys, post.persona, self._carry_out_later)
         )
         self._carry_out(self._lure.connected())
+
+    def _await_header_no_longer(self) -> None:
+        if self._header is not None:
+            self.hang_up("proxy header")
 
     def _unwrap(self, data: bytes) -> bytes:
         """Take the PROXY header off the beginning; gives the bytes behind it."""
@@ -171,7 +195,7 @@ class Conversation(asyncio.Protocol):
                 self._post.tally.hit("proxy header", f"a proxy sent none: {reason}")
                 self.hang_up("proxy header")
                 return b""
-            case proxy.Proxied(source_ip="") as proxied:
+            case proxy.Proxied(source_ip=""):
                 self.hang_up("proxy health check")
                 return b""
             case proxy.Proxied() as proxied:

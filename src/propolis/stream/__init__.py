@@ -1,14 +1,17 @@
 """The stream: carries events, findings and decisions; durable, sharded, ordered per lane."""
 
+from propolis.stream.address import Address, address_of, folder
 from propolis.stream.heartbeat import Heartbeat, Pulse
 from propolis.stream.lanes import LaneOwner, LostLane, Work
 from propolis.stream.client import Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
 from propolis.stream.provision import provision
 from propolis.stream.publisher import Parcel, Publisher
 from propolis.stream.pull import Delivery, Pull
-from propolis.stream.server import EmbeddedServer
+from propolis.stream.server import DIE_WITH_US, EmbeddedServer
 
 __all__ = [
+    "DIE_WITH_US",
+    "Address",
     "Delivery",
     "EmbeddedServer",
     "Heartbeat",
@@ -23,7 +26,9 @@ __all__ = [
     "Stream",
     "Unreachable",
     "Work",
+    "address_of",
     "connect",
+    "folder",
     "is_marker",
     "provision",
     "start_at",

@@ -23,6 +23,7 @@ from propolis.notes import StreamBack, StreamLost, tell
 
 REQUEST_SECONDS = 5.0
 RETRY_SECONDS = 0.2
+MARKER_TTL = "1h"
 PENDING_BYTES = 64 * 1024 * 1024
 
 
@@ -110,8 +111,8 @@ class Stream:
         return await self.publish(f"$KV.{bucket}.{name}", value, headers=headers)
 
     async def delete(self, bucket: str, name: str) -> int:
-        """Write a deletion marker for a key."""
-        return await self.publish(f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL"})
+        """Write a deletion marker for a key; the marker itself goes after an hour."""
+        return await self.publish(f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL", "Nats-TTL": MARKER_TTL})
 
     async def get(self, bucket: str, name: str) -> Stored | None:
         """The key's present value, or None if it is absent, deleted or expired."""

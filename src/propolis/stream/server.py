@@ -24,7 +24,8 @@ START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 HEALTHY_SECONDS = 30.0
 SPARE_DISK_BYTES = 64 * 1024 * 1024
-_DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+"""In front of a command: the kernel ends it when its parent dies."""
 _BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 ENFORCER_PERMISSIONS = {
@@ -144,7 +145,7 @@ class EmbeddedServer:
         log = (self.folder / "nats-server.log").open("ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                *_DIE_WITH_US, server_binary(), "-c", str(config), stdout=log, stderr=log, start_new_session=True
+                *DIE_WITH_US, server_binary(), "-c", str(config), stdout=log, stderr=log, start_new_session=True
             )
         deadline = self._clock.monotonic() + int(START_SECONDS * 1e9)
         while self._clock.monotonic() < deadline:

@@ -1,0 +1,222 @@
+"""The decider as a stage: findings and commands in, the ledger and the ``decisions`` bucket out.
+
+The ledger is written first and is the truth; the bucket is what enforcers watch, put right from the ledger at every
+start. A finding that is delivered again changes nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+
+from nats.aio.msg import Msg
+
+from propolis import findings
+from propolis.clock import SECOND, Clock
+from propolis.config import Config
+from propolis.decisions import commands
+from propolis.decisions.decider import Decider
+from propolis.decisions.decision import Decision, Target
+from propolis.decisions.decision import encode as encode_decision
+from propolis.decisions.guards import Drill
+from propolis.decisions.ledger import Decided, Entry, Expired, Extended, Revoked
+from propolis.decisions.ledger import decode as decode_entry
+from propolis.decisions.ledger import encode as encode_entry
+from propolis.decisions.lease import Lease
+from propolis.decisions.never_block import never_block, this_host
+from propolis.errors import CodecError, ConfigError
+from propolis.notes import BadMessage, StageStarted, TrustedListStale, tell
+from propolis.stream import Pull, Pulse, Refused, Stream, Unreachable, address_of, connect, provision, subjects
+from propolis.stream.client import RETRY_SECONDS
+
+EXPIRE_SECONDS = 0.5
+TRUSTED_SECONDS = 60.0
+MAX_DRILL_SECONDS = 3_600.0
+
+
+async def run(config: Config, clock: Clock) -> None:
+    """Decide, until cancelled; stands by while another decider lives."""
+    trusted = never_block(config, clock.now(), this_host())
+    address = address_of(config)
+    stream = await connect(address.url, "decide", credential=address.credential)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stream.close)
+        await provision(stream, config.stream)
+        lease = Lease(stream, config.host_name)
+        await lease.acquire()
+        entries = [entry async for entry in read_ledger(stream)]
+        decider = Decider(config.decisions, trusted, entries)
+        stage = Stage(config, stream, decider, clock)
+        await stage.project_all()
+        pulse = Pulse(
+            stream, clock, stage="decide", name=config.host_name, host=config.host_name, figures=stage.figures
+        )
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        await stage.listen()
+        tell(StageStarted(stage="decide", detail=f"{decider.present.mode}, {len(entries)} entries of the ledger read"))
+        for work in (lease.keep(), stage.judge(), stage.expire(), stage.refresh_trusted(), pulse.run()):
+            tasks.create_task(work)
+        await asyncio.Event().wait()
+
+
+async def read_ledger(stream: Stream, start: int = 1) -> AsyncIterator[Entry]:
+    """Every entry the ledger keeps, oldest first; one that cannot be read is told and passed over."""
+    async with contextlib.aclosing(stream.history(subjects.LEDGER, start=start)) as history:
+        async for stored in history:
+            try:
+                yield decode_entry(stored.data)
+            except CodecError as error:
+                tell(BadMessage(stage="decide", subject=stored.subject, sequence=stored.sequence, why=str(error)))
+
+
+class Stage:
+    """Carries what a :class:`~propolis.decisions.decider.Decider` says to the stream."""
+
+    def __init__(self, config: Config, stream: Stream, decider: Decider, clock: Clock) -> None:
+        self._config = config
+        self._stream = stream
+        self._decider = decider
+        self._clock = clock
+        self._writing = asyncio.Lock()
+        self._judged = 0
+
+    async def listen(self) -> None:
+        """Take commands."""
+        await self._stream.client.subscribe(commands.SUBJECT, cb=self._on_command)
+
+    async def judge(self) -> None:
+        """Findings, in order, each message acknowledged when all that follows from it is stored."""
+        pull = await Pull.durable(self._stream, subjects.FINDINGS, "decide", {"ack_wait": 10 * SECOND})
+        async with contextlib.aclosing(pull):
+            while True:
+                for delivery in await pull.next():
+                    try:
+                        found = findings.decode(delivery.data)
+                    except CodecError as error:
+                        tell(BadMessage(stage="decide", subject=delivery.subject, sequence=delivery.sequence, why=str(error)))
+                        found = ()
+                    async with self._writing:
+                        now = self._clock.now()
+                        await self._write([entry for finding in found for entry in self._decider.judge(finding, now)])
+                    self._judged += len(found)
+                    await pull.acknowledge(delivery)
+
+    async def expire(self) -> None:
+        """End what has had its time."""
+        while True:
+            await asyncio.sleep(EXPIRE_SECONDS)
+            async with self._writing:
+                await self._write(self._decider.expire(self._clock.now()))
+
+    async def refresh_trusted(self) -> None:
+        """Look again at this host's own addresses and the names on the list: they change."""
+        while True:
+            await asyncio.sleep(TRUSTED_SECONDS)
+            try:
+                trusted = await asyncio.to_thread(never_block, self._config, self._clock.now(), this_host())
+            except ConfigError as error:
+                tell(TrustedListStale(why=str(error)))
+                continue
+            async with self._writing:
+                await self._write(self._decider.protect(trusted, self._clock.now()))
+
+    async def project_all(self) -> None:
+        """Make the bucket say what the ledger adds up to."""
+        active = {decision.target.key: decision for decision in self._decider.present.in_state("active")}
+        seen: dict[str, bytes] = {}
+        async for stored in self._stream.keys(subjects.DECISIONS):
+            seen[stored.subject.removeprefix(f"$KV.{subjects.DECISIONS}.")] = stored.data
+        for key in seen.keys() - active.keys():
+            await self._stream.delete(subjects.DECISIONS, key)
+        for key, decision in active.items():
+            if seen.get(key) != encode_decision(decision):
+                await self._put(decision)
+
+    def figures(self) -> dict[str, object]:
+        """For the heartbeat."""
+        present = self._decider.present
+        drill = self._decider.drill
+        return {
+            "mode": present.mode,
+            "active": len(present.in_state("active")),
+            "shadow": len(present.in_state("shadow")),
+            "findings": self._judged,
+            "unrecorded_refusals": self._decider.unrecorded,
+            "drill": drill.network if drill and drill.until > self._clock.now() else "",
+        }
+
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        """Entries to the ledger in order, then what they change to the bucket; again until the stream has it."""
+        for entry in entries:
+            await self._stream.insist(
+                subjects.ledger(type(entry).__name__), encode_entry(entry), message_id=entry.id
+            )
+        for entry in entries:
+            await self._project(entry)
+
+    async def _project(self, entry: Entry) -> None:
+        while True:
+            try:
+                match entry:
+                    case Decided(decision=decision) | Extended(decision=decision):
+                        if decision.state == "active":
+                            await self._put(decision)
+                    case Revoked(target=target) | Expired(target=target):
+                        await self._delete_unless_held(target)
+                    case _:
+                        pass
+            except Unreachable:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _put(self, decision: Decision) -> None:
+        left = (decision.until - self._clock.now()) / SECOND
+        if left > 0:
+            await self._stream.put(
+                subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1
+            )
+
+    async def _delete_unless_held(self, target: Target) -> None:
+        held = self._decider.present.held.get(target.key)
+        if held is None or held.state != "active":
+            await self._stream.delete(subjects.DECISIONS, target.key)
+
+    async def _on_command(self, message: Msg) -> None:
+        command = commands.decode_command(message.data)
+        if isinstance(command, str):
+            answer = commands.Answer(error=command)
+        else:
+            async with self._writing:
+                answer = self._obey(command)
+                await self._write(answer.entries)
+        with contextlib.suppress(OSError, Refused):
+            await message.respond(commands.encode(answer))
+
+    def _obey(self, command: commands.Command) -> commands.Answer:
+        now, decider = self._clock.now(), self._decider
+        match command:
+            case commands.Add():
+                entries = decider.add(command.target, command.ttl_seconds, command.reason, command.by, now, command.action)
+                nothing = "held already for at least as long"
+            case commands.Revoke():
+                entries = decider.revoke(command.what, command.reason, command.by, now)
+                nothing = f"nothing is held about {command.what!r}; see `propolis decisions list`"
+            case commands.Arm():
+                entries, nothing = decider.arm(command.by, command.reason, now), "armed already"
+            case commands.StandDown():
+                entries, nothing = decider.stand_down(command.by, command.reason, now), "stood down already"
+            case commands.Rehearse():
+                return self._rehearse(command, now)
+        return commands.Answer(entries=entries, error="" if entries else nothing)
+
+    def _rehearse(self, command: commands.Rehearse, now: int) -> commands.Answer:
+        if command.seconds <= 0:
+            self._decider.drill = None
+            return commands.Answer()
+        until = now + int(min(command.seconds, MAX_DRILL_SECONDS) * SECOND)
+        try:
+            self._decider.drill = Drill(command.network, command.enforcer, until)
+        except ValueError as error:
+            return commands.Answer(error=str(error))
+        return commands.Answer()

@@ -1,0 +1,99 @@
+"""A detector as a stage: batches of the lanes it owns in, findings out."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from typing import Any
+
+from propolis import findings
+from propolis.clock import Clock
+from propolis.config import Config
+from propolis.detection.engine import Engine, State
+from propolis.detection.rules import load
+from propolis.errors import CodecError
+from propolis.events.interaction import decode
+from propolis.notes import BadMessage, StageStarted, tell
+from propolis.stream import LaneOwner, LostLane, Pulse, Refused, Stored, Unreachable, address_of, connect, provision
+from propolis.stream.lanes import TAKEOVER_SECONDS
+
+
+class Detecting:
+    """The engine as the :class:`~propolis.stream.Work` of a lane."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.rows = 0
+        self.found = 0
+
+    def fresh(self) -> State:
+        """No source is known."""
+        return self._engine.fresh()
+
+    def load(self, data: bytes) -> State:
+        """The state as it was stored; one that cannot be read (older software) begins anew."""
+        try:
+            return State.from_bytes(data, self._engine)
+        except CodecError as error:
+            tell(BadMessage(stage="detect", subject="state", sequence=0, why=str(error)))
+            return self._engine.fresh()
+
+    def dump(self, state: State) -> bytes:
+        """The state as bytes."""
+        return state.to_bytes()
+
+    def step(self, message: Stored, state: State) -> tuple[bytes, State]:
+        """One batch judged; a batch that cannot be read is told and passed over."""
+        try:
+            batch = decode(message.data)
+        except CodecError as error:
+            tell(BadMessage(stage="detect", subject=message.subject, sequence=message.sequence, why=str(error)))
+            return b"", state
+        found, state = self._engine.step(batch, state, self._clock.now(), message.sequence)
+        self.rows += batch.num_rows
+        self.found += len(found)
+        return (findings.encode(found) if found else b""), state
+
+
+async def run(config: Config, index: int, clock: Clock) -> None:
+    """Judge the lanes the stream gives this worker, until cancelled."""
+    folder = (config.path.parent / config.detection.rules).resolve() if config.detection.rules else None
+    engine = Engine(load(*([folder] if folder else [])), max_sources=config.detection.max_sources)
+    engine.warm()
+    address = address_of(config)
+    stream = await connect(address.url, "detect", credential=address.credential)
+    await provision(stream, config.stream)
+    work = Detecting(engine, clock)
+    owners = [
+        LaneOwner(stream, lane, work, clock, checkpoint_seconds=config.detection.checkpoint_seconds)
+        for lane in range(config.stream.lanes)
+    ]
+
+    def figures() -> dict[str, Any]:
+        return {"lanes": [lane for lane, owner in enumerate(owners) if owner.owns], "rows": work.rows, "findings": work.found}
+
+    pulse = Pulse(
+        stream, clock, stage="detect", name=f"{config.host_name}.{index}", host=config.host_name, figures=figures
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stream.close)
+        stack.push_async_callback(_store, owners)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(pulse.run(), name="pulse")
+        for lane, owner in enumerate(owners):
+            turn = (lane - index) % config.detection.workers
+            tasks.create_task(_own(owner, turn * TAKEOVER_SECONDS / 2), name=f"lane {lane}")
+        tell(StageStarted(stage="detect", detail=f"worker {index}, {len(owners)} lanes"))
+        await asyncio.Event().wait()
+
+
+async def _own(owner: LaneOwner[State], after_seconds: float) -> None:
+    """Workers reach first for different lanes."""
+    await asyncio.sleep(after_seconds)
+    await owner.run()
+
+
+async def _store(owners: list[LaneOwner[State]]) -> None:
+    for owner in owners:
+        with contextlib.suppress(LostLane, Unreachable, Refused):
+            await owner.store()

@@ -1,0 +1,89 @@
+"""The archive as a stage: the events stream in, the lake out. The lake knows how far it got; nothing else needs to."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from typing import Any
+
+from propolis.clock import Clock
+from propolis.config import Config
+from propolis.errors import CodecError
+from propolis.events.interaction import decode
+from propolis.hunting.archive import Archive
+from propolis.hunting.compact import compact
+from propolis.hunting.expire import expire
+from propolis.notes import BadMessage, EventsMissed, StageStarted, tell
+from propolis.stream import Pull, Pulse, Stream, Unreachable, address_of, connect, provision, start_at, subjects
+from propolis.stream.client import RETRY_SECONDS
+
+FLUSH_CHECK_SECONDS = 0.5
+UPKEEP_SECONDS = 300.0
+
+
+async def run(config: Config, clock: Clock) -> None:
+    """Archive, until cancelled."""
+    address = address_of(config)
+    stream = await connect(address.url, "archive", credential=address.credential)
+    archive = Archive(config.state / config.lake.path, config.lake, clock)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stream.close)
+        await provision(stream, config.stream)
+        info = await stream.api(f"STREAM.INFO.{subjects.EVENTS}")
+        committed = await asyncio.to_thread(archive.recover, info["created"])
+        stack.callback(archive.close)
+        stack.push_async_callback(asyncio.to_thread, archive.flush)
+        first = info["state"]["first_seq"]
+        if first > committed + 1:
+            tell(EventsMissed(first=committed + 1, last=first - 1))
+        pulse = Pulse(
+            stream,
+            clock,
+            stage="archive",
+            name=config.host_name,
+            host=config.host_name,
+            figures=lambda: _figures(archive),
+        )
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        for work in (_take(stream, archive, committed), _flush(archive), _upkeep(archive, config, clock), pulse.run()):
+            tasks.create_task(work)
+        tell(StageStarted(stage="archive", detail=f"after sequence {committed}"))
+        await asyncio.Event().wait()
+
+
+async def _take(stream: Stream, archive: Archive, committed: int) -> None:
+    while True:
+        try:
+            pull = await Pull.ephemeral(
+                stream, subjects.EVENTS, {"filter_subject": "events.>", **start_at(committed + 1)}
+            )
+            break
+        except Unreachable:
+            await asyncio.sleep(RETRY_SECONDS)
+    async with contextlib.aclosing(pull):
+        while True:
+            for delivery in await pull.next():
+                try:
+                    batch = decode(delivery.data)
+                except CodecError as error:
+                    tell(BadMessage(stage="archive", subject=delivery.subject, sequence=delivery.sequence, why=str(error)))
+                    continue
+                while not archive.add(delivery.subject.split(".")[1], delivery.sequence, batch):
+                    await asyncio.sleep(FLUSH_CHECK_SECONDS)
+
+
+async def _flush(archive: Archive) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_CHECK_SECONDS)
+        if archive.due():
+            await asyncio.to_thread(archive.flush)
+
+
+async def _upkeep(archive: Archive, config: Config, clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(UPKEEP_SECONDS)
+        await asyncio.to_thread(compact, archive.lake, clock.now())
+        await asyncio.to_thread(expire, archive.lake, config.lake, clock.now())
+
+
+def _figures(archive: Archive) -> dict[str, Any]:
+    return {"committed": archive.committed, "waiting_rows": archive.waiting_rows}

@@ -1,0 +1,175 @@
+"""``propolis up``: the embedded stream and one process per stage, started, watched, started again, stopped."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from propolis.clock import Clock
+from propolis.config import Config, host_port
+from propolis.errors import PropolisError
+from propolis.notes import StageFailed, tell
+from propolis.stream import DIE_WITH_US, EmbeddedServer, address_of, connect, folder, provision
+
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+HEALTHY_SECONDS = 30.0
+STOP_SECONDS = 8.0
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What runs: the supervisor's process id and its children's, by stage."""
+
+    pid: int
+    stages: dict[str, int]
+
+
+class AlreadyUp(PropolisError):
+    """Another supervisor works with the same state folder."""
+
+
+class Process:
+    """One stage, kept running."""
+
+    def __init__(self, name: str, arguments: Sequence[str], clock: Clock) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._clock = clock
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 while it is down."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else 0
+
+    async def keep(self) -> None:
+        """Start it, and again after a pause whenever it ends."""
+        failures = 0
+        while not self._stopping:
+            started = self._clock.monotonic()
+            self._process = await asyncio.create_subprocess_exec(
+                *DIE_WITH_US, sys.executable, "-m", "propolis", *self._arguments, env=_environment()
+            )
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            failures = 1 if self._clock.monotonic() - started > HEALTHY_SECONDS * 1e9 else failures + 1
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
+            tell(StageFailed(stage=self.name, why=f"ended with {code}", again_in_seconds=pause))
+            await asyncio.sleep(pause)
+
+    async def stop(self) -> None:
+        """End it, first kindly."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+
+def processes(config: Config, clock: Clock, workers: int) -> list[Process]:
+    """The stages of one host, in the order data takes."""
+    place = ("--config", str(config.path))
+    return [
+        *(Process(f"sensor.{i}", ("sensor", "--worker", str(i), *place), clock) for i in range(workers)),
+        *(Process(f"detect.{i}", ("detect", "--worker", str(i), *place), clock) for i in range(config.detection.workers)),
+        Process("decide", ("decide", *place), clock),
+        *(Process(f"enforce.{name}", ("enforce", name, *place), clock) for name in config.enforcers.run),
+        Process("archive", ("archive", *place), clock),
+        Process("console", ("console", *place), clock),
+    ]
+
+
+async def supervise(config: Config, clock: Clock, workers: int) -> None:
+    """Run everything until cancelled. Raises :class:`PropolisError` when the stream cannot start."""
+    with lock(config.state):
+        server = None
+        if not config.stream.url:
+            listen = host_port(config.stream.listen, config.path, "stream.listen")
+            server = EmbeddedServer(folder(config), listen, clock)
+            await server.start()
+        watch = asyncio.ensure_future(server.watch()) if server else None
+        address = address_of(config)
+        stream = await connect(address.url, "supervisor", credential=address.credential)
+        await provision(stream, config.stream)
+        await stream.close()
+        stages = processes(config, clock, workers)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for stage in stages:
+                    tasks.create_task(stage.keep(), name=stage.name)
+                tasks.create_task(_write_running(config, stages, server))
+        finally:
+            await asyncio.shield(asyncio.gather(*(stage.stop() for stage in stages)))
+            if server:
+                await server.stop()
+            if watch:
+                await watch
+            running_file(config.state).unlink(missing_ok=True)
+
+
+async def _write_running(config: Config, stages: Sequence[Process], server: EmbeddedServer | None) -> None:
+    """Keep the list of what runs current."""
+    written = b""
+    while True:
+        pids = {stage.name: stage.pid for stage in stages}
+        if server:
+            pids["stream"] = server.pid or 0
+        text = msgspec.json.encode(Running(os.getpid(), pids))
+        if text != written:
+            temporary = running_file(config.state).with_suffix(".new")
+            temporary.write_bytes(text)
+            temporary.replace(running_file(config.state))
+            written = text
+        await asyncio.sleep(0.2)
+
+
+def running_file(state: Path) -> Path:
+    """Where the list of what runs is."""
+    return state / "running.json"
+
+
+def running(state: Path) -> Running | None:
+    """What runs with this state folder, or None."""
+    try:
+        listed = msgspec.json.decode(running_file(state).read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return listed if Path(f"/proc/{listed.pid}").exists() else None
+
+
+@contextlib.contextmanager
+def lock(state: Path) -> Iterator[IO[bytes]]:
+    """Be the only supervisor of a state folder. Raises :class:`AlreadyUp`."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o750)
+    with (state / "up.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyUp(f"{state}: is in use by a running `propolis up`; stop it with `propolis down`") from error
+        yield file
+
+
+def _environment() -> dict[str, str]:
+    """A child's environment: allocators that give memory back, one thread where more would not help."""
+    return {
+        **os.environ,
+        "MALLOC_ARENA_MAX": "2",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
+    }

@@ -1,4 +1,4 @@
-"""The contract of a lure: bytes in, effects out; no sockets, no clock.
+"""The contract of a lure: bytes in, effects out; no sockets, and no clock but the one it is given.
 
 The sensor makes one lure per connection, feeds it what arrives, and carries out what it answers. Nothing an
 attacker sends may raise out of a lure, grow memory past its named limits, or make it reach out.
@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import msgspec
 
+from propolis.clock import Clock, SystemClock
 from propolis.events import Event
 
 
@@ -42,7 +43,8 @@ class Visit(msgspec.Struct, frozen=True):
     ``persona`` names what this sensor pretends to be; ``seed`` is stable per sensor and port, so two sensors do not
     look alike and one sensor does not change; ``later`` takes effects that a dialogue produces in its own time
     (only a lure whose protocol library works that way needs it); ``random`` is for challenges and cookies.
-    ``keys`` is the folder where a lure keeps what must survive a restart (host keys).
+    ``keys`` is the folder where a lure keeps what must survive a restart (host keys). ``clock`` serves what a protocol
+    says of time (``Date``, uptimes, expiry), never a judgement.
     """
 
     source_ip: str
@@ -54,6 +56,7 @@ class Visit(msgspec.Struct, frozen=True):
     keys: Path
     persona: str = ""
     later: Callable[[Iterable[Effect]], None] = lambda _: None
+    clock: Clock = SystemClock()
 
 
 class Lure(Protocol):

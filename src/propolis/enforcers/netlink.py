@@ -156,10 +156,8 @@ class Reader:
                 if sequence != self._sequence:
                     continue
                 whole = whole and not flags & _INTERRUPTED
-                if kind == _ERROR:
+                if kind in {_ERROR, _DONE}:
                     _check(body)
-                    return answers
-                if kind == _DONE:
                     return answers if whole else None
                 answers.append(body[_FAMILY.size :])
 

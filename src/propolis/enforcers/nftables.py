@@ -37,7 +37,7 @@ MAX_TIMEOUT_SECONDS = 366 * 86_400
 PAD = 20 * MILLISECOND
 """The kernel counts in jiffies of up to 10 ms and rounds down, when written and when read; no block may end early."""
 SLACK = SECOND
-"""An adopted element that ends this little after its decision is left as it is."""
+"""An element may outlive its decision by this much: what is adopted with such an end is left as it is."""
 
 _SETS = {
     "v4",
@@ -154,9 +154,8 @@ class Nftables:
         """Make whatever is missing and set the rules anew in one transaction: no packet slips through between."""
         nft, reader = self._kernel()
         self._sets.update(_SETS.intersection(reader.sets(self._table)))
-        nft.run(
-            f"add table inet {self._table}"
-        )  # by itself: it wakes a table that was put to sleep (dormant)
+        # by itself, because it wakes a table that somebody put to sleep (dormant)
+        nft.run(f"add table inet {self._table}")
         nft.run(ruleset(self._table, self._settings.priority, self._sets))
         self._structure = reader.structure(self._table, HOOKS)
 
@@ -176,8 +175,8 @@ class Nftables:
         for target in targets:
             until = blocked_until(active.get(target), now)
             held = self._held.get(target, 0)
-            if held <= now:
-                held = 0  # it has ended by itself
+            if held + SLACK <= now:
+                held = 0  # it has ended by itself; before that it may still be there, and adding alone not lengthen it
                 self._held.pop(target, None)
             if until != held:
                 changes.append(Change(target, held, until))

@@ -104,18 +104,26 @@ class Detection(_Section, frozen=True, kw_only=True):
 class PolicyLine(_Section, frozen=True, kw_only=True):
     """Findings of at least this grade and confidence get this action."""
 
-    grade: Literal["seen", "scan", "attempt", "confirmed"]
-    action: Literal["monitor", "count", "rate-limit", "challenge", "block"]
-    ttl_seconds: Seconds
-    confidence: Annotated[int, Meta(ge=0, le=100)] = 0
-    rule: str = "*"
+    grade: Annotated[
+        Literal["seen", "scan", "attempt", "confirmed"],
+        Meta(description="least grade; in order: seen, scan, attempt, confirmed"),
+    ]
+    action: Annotated[
+        Literal["monitor", "count", "rate-limit", "challenge", "block"],
+        Meta(
+            description="what is done about the source, mildest first: monitor, count, rate-limit, challenge, block"
+        ),
+    ]
+    ttl_seconds: Annotated[Seconds, Meta(description="how long, before the ladder lengthens it")]
+    confidence: Annotated[int, Meta(ge=0, le=100, description="least confidence")] = 0
+    rule: Annotated[str, Meta(description="name of the rule or behaviour; `*` is any")] = "*"
 
 
 class NeverBlock(_Section, frozen=True, kw_only=True):
     """An address, prefix or host name that is never acted against, with who asked for it and until when."""
 
-    target: str
-    owner: str
+    target: Annotated[str, Meta(description="address, prefix, or host name that is resolved now and then")]
+    owner: Annotated[str, Meta(description="who asked for it")]
     until: Annotated[str, Meta(description="RFC 3339 date; empty: for good")] = ""
 
 
@@ -221,6 +229,10 @@ class Console(_Section, frozen=True, kw_only=True):
     ] = "127.0.0.1:8765"
     hosts: Annotated[
         tuple[str, ...], Meta(description="further host names under which the console may be asked for")
+    ] = ()
+    proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="networks of TLS proxies whose X-Forwarded-Proto and X-Forwarded-For are believed"),
     ] = ()
 
 
@@ -357,13 +369,16 @@ def _check(config: Config) -> None:
             seen[port] = name
     for key, listen in (("stream.listen", config.stream.listen), ("console.listen", config.console.listen)):
         host_port(listen, config.path, key)
-    for index, network in enumerate(config.sensors.proxies):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise ConfigError(
-                config.path, f"sensors.proxies[{index}]", f"{error}; write a network such as 198.18.0.0/24"
-            ) from error
+    for key, networks in (
+        ("sensors.proxies", config.sensors.proxies),
+        ("console.proxies", config.console.proxies),
+    ):
+        for index, network in enumerate(networks):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                cure = f"{error}; write a network such as 198.18.0.0/24"
+                raise ConfigError(config.path, f"{key}[{index}]", cure) from error
 
 
 def _ip(path: Path, key: str, text: str) -> None:

@@ -17,9 +17,10 @@ from propolis.notes import StageFailed, StageStopped, tell
 
 def sensor(config: Config, index: int) -> Coroutine[Any, Any, None]:
     """One sensor worker."""
-    from propolis import lures, sensors  # noqa: PLC0415 - a stage loads only what it needs
+    from propolis import sensors  # noqa: PLC0415 - a stage loads only what it needs
+    from propolis.lures.catalogue import CATALOGUE  # noqa: PLC0415 - the same
 
-    return sensors.run(config, index, SystemClock(), lures.CATALOGUE)
+    return sensors.run(config, index, SystemClock(), CATALOGUE)
 
 
 def detect(config: Config, index: int) -> Coroutine[Any, Any, None]:

@@ -17,6 +17,9 @@ Action: TypeAlias = Literal["monitor", "count", "rate-limit", "challenge", "bloc
 
 ACTIONS: tuple[Action, ...] = ("monitor", "count", "rate-limit", "challenge", "block")
 
+LIMITING: frozenset[Action] = frozenset({"rate-limit", "challenge", "block"})
+"""The actions that a target notices; the others only watch."""
+
 State: TypeAlias = Literal["shadow", "active", "expired", "revoked", "refused"]
 """shadow: would have been · active: in force · refused: a guard stopped it, the reason says which."""
 
@@ -24,7 +27,7 @@ EVERYWHERE = "*"
 """The scope of a decision that every enforcer carries out."""
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Target(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An address or a prefix in text form, always canonical: make it with :func:`target_of`."""
 
     kind: Literal["address", "prefix"]
@@ -45,16 +48,27 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def target_of(text: str) -> Target:
-    """``198.18.1.1``, ``2001:db8::/64``, … to a canonical target. Raises ``ValueError`` if it is neither."""
+    """``198.18.1.1``, ``2001:db8::/64``, … to a canonical target. Raises ``ValueError`` if it is neither.
+
+    A zone (``fe80::1%eth0``) is refused: it may hold any text.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone; write the address without it")
     network = ipaddress.ip_network(text.strip(), strict=False)
-    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
-        network = ipaddress.ip_network(f"{network.network_address.ipv4_mapped}/{network.prefixlen - 96}", strict=False)
+    if (
+        isinstance(network, ipaddress.IPv6Network)
+        and network.network_address.ipv4_mapped
+        and network.prefixlen >= 96
+    ):
+        network = ipaddress.ip_network(
+            f"{network.network_address.ipv4_mapped}/{network.prefixlen - 96}", strict=False
+        )
     if network.num_addresses == 1:
         return Target("address", str(network.network_address))
     return Target("prefix", str(network))
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What is to be done about one target, why, and until when.
 
     Times are UTC nanoseconds. ``first_packet`` (t0), ``found`` (t1) and ``decided`` (t2) belong to the evidence of
@@ -105,7 +119,11 @@ def decision_id(finding: str, target: Target, decided: int) -> str:
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An enforcer read back what it did: ``applied`` is t3. ``holds`` is false when the target is no longer enforced."""
+    """An enforcer read back what it did: ``applied`` is t3. ``holds`` is false when the target is no longer enforced.
+
+    ``enforces`` is false for an enforcer that only pretends (a dry run). ``applied`` is in the stream's time, off by at
+    most ``clock_error`` nanoseconds.
+    """
 
     decision: str
     revision: int
@@ -119,6 +137,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     decided: int
     applied: int
     clock_error: int = 0
+    enforces: bool = True
     version: int = VERSION
 
 

@@ -1,0 +1,68 @@
+"""Commands that run a stage, for a spread-out installation. ``propolis up`` runs them all."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from propolis import app as wiring
+from propolis.cli.context import DEFAULT_CONFIG, ConfigPath, configured
+from propolis.config import Config
+
+Worker = Annotated[int, Parameter(help="Number of this worker, from 0.")]
+
+
+def register(app: App) -> None:
+    """Add the stages to the command line."""
+    for command in (sensor, detect, decide, enforce, archive, console):
+        app.command(command, group="Stages")
+
+
+def sensor(*, worker: Worker = 0, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Listen as decoys and report what happens."""
+    settings = configured(config)
+    _run("sensor", settings, lambda: wiring.sensor(settings, worker))
+
+
+def detect(*, worker: Worker = 0, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Judge events; workers share the lanes."""
+    settings = configured(config)
+    _run("detect", settings, lambda: wiring.detect(settings, worker))
+
+
+def decide(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Turn findings into decisions; a second one stands by."""
+    settings = configured(config)
+    _run("decide", settings, lambda: wiring.decide(settings))
+
+
+def enforce(
+    name: Literal["nftables", "dry-run", "file"],
+    /,
+    *,
+    alias: Annotated[str, Parameter(help="Carry out only decisions made for this name.", show=False)] = "",
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Carry decisions out on this host, read them back, and acknowledge.
+
+    On another host it needs two settings: stream.url, and stream.credentials (a file from `propolis credential`).
+    """
+    settings = configured(config)
+    _run(f"enforce {alias or name}", settings, lambda: wiring.enforce(settings, name, alias=alias))
+
+
+def archive(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Write every event to the lake."""
+    settings = configured(config)
+    _run("archive", settings, lambda: wiring.archive(settings))
+
+
+def console(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Serve the console and the API."""
+    settings = configured(config)
+    _run("console", settings, lambda: wiring.console(settings))
+
+
+def _run(name: str, settings: Config, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    sys.exit(wiring.run_stage(name, settings, work))

@@ -1,0 +1,243 @@
+"""``up``, ``down``, ``status``, ``check`` and ``credential``: the installation as a whole."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from propolis import app as wiring
+from propolis import first, notes, supervisor
+from propolis.cli.context import DEFAULT_CONFIG, ConfigPath, ask, configured, connected, err, out, who
+from propolis.clock import SystemClock
+from propolis.config import Config, load
+from propolis.decisions import commands
+from propolis.decisions import never_block as trusted
+from propolis.errors import PropolisError, StreamError
+from propolis.sensors import listen
+from propolis.stream import EmbeddedServer, Heartbeat, Stream, folder, subjects
+from propolis.stream.heartbeat import decode as decode_heartbeat
+
+READY_SECONDS = 90.0
+DOWN_SECONDS = 30.0
+
+
+def register(app: App) -> None:
+    """Add these commands to the command line."""
+    for command in (up, down, status, check, credential):
+        app.command(command, group="Installation")
+
+
+def up(
+    *,
+    detach: Annotated[bool, Parameter(help="Go on in the background and print where to look.")] = False,
+    arm: Annotated[bool, Parameter(help="Carry decisions out (without it: as it was, at first shadow).")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Start everything on this host: stream, sensors, detection, decisions, enforcers, archive, console.
+
+    Without a configuration file a first one is written, with ports that this user may open here. A first start is
+    shadow: everything runs, nothing is blocked, and the console says what would have been.
+    """
+    if not config.exists():
+        first.write(config)
+        out.print(f"Wrote a first configuration: [bold]{config}[/]")
+    settings = configured(config)
+    if supervisor.running(settings.state) is not None:
+        if not (detach and arm):
+            raise supervisor.AlreadyUp(f"{settings.state}: is in use by a running `propolis up`; stop it with `propolis down`")
+    else:
+        preflight(settings)
+        if not detach:
+            _foreground(settings, arm=arm)
+            return
+        _background(settings)
+    uvloop.run(_await_ready(settings, arm=arm))
+
+
+def down(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Stop everything that `propolis up` started. What enforcers hold stays until it ends by itself."""
+    settings = configured(config)
+    running = supervisor.running(settings.state)
+    if running is None:
+        out.print("Nothing is running.")
+        return
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_SECONDS
+    while Path(f"/proc/{running.pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    out.print("Stopped.")
+
+
+def status(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """What runs here and how it is."""
+    settings = configured(config)
+
+    async def look() -> list[Heartbeat]:
+        async with connected(settings) as stream:
+            return await heartbeats(stream)
+
+    beats = uvloop.run(look())
+    table = Table("stage", "name", "host", "pid", "memory", "age", "figures", title=f"mode: {mode_of(beats)}")
+    now = SystemClock().now()
+    for beat in sorted(beats, key=lambda beat: (beat.stage, beat.name)):
+        figures = ", ".join(f"{name} {value}" for name, value in beat.figures.items() if value not in (0, "", {}, []))
+        table.add_row(
+            beat.stage, beat.name, beat.host, str(beat.pid), f"{beat.rss_bytes / 1e6:.0f} MB", f"{(now - beat.time) / 1e9:.1f} s", figures
+        )
+    out.print(table)
+
+
+def check(
+    *,
+    settings: Annotated[bool, Parameter(help="Print every setting with its default and meaning.")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Validate the configuration file: keys, types, ports, addresses, names."""
+    if settings:
+        out.print(first.settings_text(), markup=False, highlight=False)
+        return
+    loaded = load(config)
+    if supervisor.running(loaded.state) is None:
+        preflight(loaded)
+    trusted.never_block(loaded, SystemClock().now(), trusted.this_host())
+    out.print(f"{config}: good")
+
+
+def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Make a credential for an enforcer on another host, and say how to use it."""
+    settings = configured(config)
+    if settings.stream.url:
+        raise StreamError("stream.url names your own cluster; make credentials there (see docs/how-to/remote-enforcer.md)")
+    if not name.replace("-", "").isalnum():
+        raise PropolisError(f"{name!r}: use letters, digits and dashes")
+    listen_at = supervisor.host_port(settings.stream.listen, settings.path, "stream.listen")
+    path = EmbeddedServer(folder(settings), listen_at, SystemClock()).admit(name)
+    running = supervisor.running(settings.state)
+    if running is not None and running.stages.get("stream"):
+        os.kill(running.stages["stream"], signal.SIGHUP)
+    out.print(f"Credential for [bold]{name}[/]: {path}\nCopy it to the other host (mode 0600) and write there:\n")
+    out.print(f'[stream]\nurl = "nats://{settings.stream.listen}"\ncredentials = "{path.name}"', markup=False)
+    out.print("\nthen run `propolis enforce nftables`.")
+
+
+def preflight(settings: Config) -> None:
+    """Everything that would make a stage fail at once, found before any is started. Raises :class:`PropolisError`."""
+    for name, lure in settings.lures.items():
+        for port in lure.ports:
+            for address in lure.addresses:
+                listen(settings.path, f"lures.{name}.ports", address, port, shared=False).close()
+    host, port = supervisor.host_port(settings.console.listen, settings.path, "console.listen")
+    listen(settings.path, "console.listen", host, port, shared=False).close()
+    trusted.never_block(settings, SystemClock().now(), trusted.this_host())
+
+
+async def heartbeats(stream: Stream) -> list[Heartbeat]:
+    """Every stage that lives."""
+    return [decode_heartbeat(stored) async for stored in stream.keys(subjects.SENSORS)]
+
+
+def mode_of(beats: list[Heartbeat]) -> str:
+    """``shadow`` or ``armed``, as the decider says; ``unknown`` without one."""
+    return next((str(beat.figures["mode"]) for beat in beats if beat.stage == "decide"), "unknown")
+
+
+def _workers(settings: Config) -> int:
+    return wiring.workers_of(settings, os.cpu_count() or 1)
+
+
+def _foreground(settings: Config, *, arm: bool) -> None:
+    from propolis.console import first_password  # noqa: PLC0415 - only a start needs it
+
+    notes.open_log(json=settings.host.log_json)
+    _banner(settings, password=first_password(settings.state), mode="armed" if arm else "as before (at first: shadow)")
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervisor.supervise(settings, SystemClock(), _workers(settings)))
+            if arm:
+                tasks.create_task(_arm_when_ready(settings))
+
+    uvloop.run(wiring.until_signal(work()))
+
+
+def _background(settings: Config) -> None:
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o750)
+    log = settings.state / "propolis.log"
+    with log.open("ab") as file:
+        log.chmod(0o640)
+        subprocess.Popen(
+            [sys.executable, "-m", "propolis", "up", "--config", str(settings.path)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True,
+            env={**os.environ, "PROPOLIS_QUIET": "1"},
+        )
+
+
+async def _await_ready(settings: Config, *, arm: bool) -> None:
+    from propolis.console import first_password  # noqa: PLC0415 - only a start needs it
+
+    with err.status("starting …"):
+        beats = await _until_all_beat(settings)
+    if arm:
+        async with connected(settings) as stream:
+            await _arm(stream)
+            beats = await heartbeats(stream)
+    _banner(settings, password=first_password(settings.state), mode="armed" if arm else mode_of(beats))
+
+
+async def _until_all_beat(settings: Config) -> list[Heartbeat]:
+    expected = {"sensor": _workers(settings), "detect": settings.detection.workers, "decide": 1, "archive": 1, "console": 1}
+    expected["enforcer"] = len(settings.enforcers.run)
+    deadline = time.monotonic() + READY_SECONDS
+    missing: Any = list(expected)
+    while time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+        if supervisor.running(settings.state) is None:
+            continue
+        try:
+            async with connected(settings) as stream:
+                beats = await heartbeats(stream)
+        except StreamError:
+            continue
+        missing = [stage for stage, count in expected.items() if sum(beat.stage == stage for beat in beats) < count]
+        if not missing:
+            return beats
+    raise PropolisError(f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; see {settings.state / 'propolis.log'}")
+
+
+async def _arm_when_ready(settings: Config) -> None:
+    await _until_all_beat(settings)
+    async with connected(settings) as stream:
+        await _arm(stream)
+
+
+async def _arm(stream: Stream) -> None:
+    try:
+        await ask(stream, commands.Arm(by=who(), reason="started with --arm"))
+    except PropolisError as error:
+        if "already" not in str(error):
+            raise
+
+
+def _banner(settings: Config, *, password: str | None, mode: str) -> None:
+    if os.environ.get("PROPOLIS_QUIET"):
+        return
+    ports = ", ".join(f"{name} {'/'.join(map(str, lure.ports))}" for name, lure in settings.lures.items())
+    out.print(f"\n[bold]Propolis[/] is up · mode [bold]{mode}[/]")
+    out.print(f"  decoys     {ports}")
+    out.print(f"  console    http://{settings.console.listen}" + (f"   first password: [bold]{password}[/]" if password else ""))
+    out.print(f"  enforcers  {', '.join(settings.enforcers.run)}")
+    out.print(f"  state      {settings.state}   log {settings.state / 'propolis.log'}")
+    if mode != "armed":
+        out.print("  Nothing is blocked in shadow mode. `propolis decisions list` says what would have been; `propolis defence arm` arms.")
+    if "dry-run" in settings.enforcers.run:
+        why = "this user is not root" if os.geteuid() else "nftables is missing" if not shutil.which("nft") else "the configuration says so"
+        out.print(f"  The dry-run enforcer only pretends ({why}); name nftables in enforcers.run to block.")

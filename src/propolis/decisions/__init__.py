@@ -33,7 +33,7 @@ from propolis.decisions.ledger import decode as decode_entry
 from propolis.decisions.ledger import encode as encode_entry
 from propolis.decisions.lifetime import next_until
 from propolis.decisions.networks import Networks
-from propolis.decisions.never_block import Host, this_host
+from propolis.decisions.never_block import Host, this_host, trusted_networks
 from propolis.decisions.policy import fit
 from propolis.decisions.present import Present, fold
 
@@ -78,4 +78,5 @@ __all__ = [
     "next_until",
     "target_of",
     "this_host",
+    "trusted_networks",
 ]

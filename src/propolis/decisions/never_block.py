@@ -54,7 +54,7 @@ def this_host() -> Host:
     )
 
 
-def never_block(config: Config, now: int, host: Host) -> Networks:
+def trusted_networks(config: Config, now: int, host: Host) -> Networks:
     """Everything that is never acted against, each network labelled with why.
 
     ``now`` in UTC nanoseconds. With ``decisions.allow_private`` neighbours on own networks may be acted against: of

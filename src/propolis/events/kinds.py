@@ -35,7 +35,7 @@ class ConnectionOpened(msgspec.Struct, frozen=True, tag=True):
 
 
 class ConnectionClosed(msgspec.Struct, frozen=True, tag=True):
-    """The connection is gone. ``duration`` in nanoseconds; ``reason`` is a word such as ``peer``, ``lure``, ``idle``."""
+    """The connection is gone. ``duration`` in nanoseconds; ``reason`` is a word: ``peer``, ``lure``, ``idle``, …."""
 
     bytes_in: int
     bytes_out: int
@@ -51,7 +51,7 @@ class ClientIdentified(msgspec.Struct, frozen=True, tag=True):
 
 
 class CredentialTried(msgspec.Struct, frozen=True, tag=True):
-    """A user name and a secret (password, or a public key in OpenSSH form) were offered. ``method`` names the scheme."""
+    """A user name and a secret (password, or public key in OpenSSH form) were offered. ``method`` names the scheme."""
 
     username: str
     secret: str
@@ -68,7 +68,7 @@ class CommandRun(msgspec.Struct, frozen=True, tag=True):
 
 
 class RequestReceived(msgspec.Struct, frozen=True, tag=True):
-    """An HTTP request. ``path`` is the request target as sent; ``payload`` the raw message, ``body_offset`` where its body begins."""
+    """An HTTP request. ``path`` is the target as sent, ``payload`` the raw message, ``body_offset`` where its body begins."""
 
     method: str
     path: str

@@ -84,5 +84,9 @@ def decode(data: bytes) -> tuple[Finding, ...]:
         raise CodecError("findings", where.strip("`") or f"{len(data)} bytes", why) from error
     for index, finding in enumerate(findings):
         if finding.version > VERSION:
-            raise CodecError("findings", f"$[{index}].version", f"is {finding.version}, newer than {VERSION}: update this host")
+            raise CodecError(
+                "findings",
+                f"$[{index}].version",
+                f"is {finding.version}, newer than {VERSION}: update this host",
+            )
     return findings

@@ -48,5 +48,9 @@ class EnforcerError(PropolisError):
     """An enforcer cannot do its work on this machine, with the cure."""
 
 
+class LakeError(PropolisError):
+    """A lake that cannot be opened or believed, with the cure."""
+
+
 class QueryError(PropolisError):
     """A hunting question that cannot be answered."""

@@ -140,7 +140,7 @@ def test_full_is_told_once_and_loses_nothing(
 
 
 def test_a_failing_disk_acknowledges_nothing_and_keeps_the_rows(
-    archive: Archive, batch: Batch, noon: int, commands: Commands, clock: ManualClock, disk: Any
+    archive: Archive, batch: Batch, *, noon: int, commands: Commands, clock: ManualClock, disk: Any
 ) -> None:
     archive.add("interaction", 1, batch(2))
     archive.flush()
@@ -171,6 +171,7 @@ def test_a_failing_disk_acknowledges_nothing_and_keeps_the_rows(
 def test_killed_at_any_step_every_row_is_there_once(
     tmp_path: Path,
     batch: Batch,
+    *,
     noon: int,
     clock: ManualClock,
     commands: Commands,

@@ -117,6 +117,7 @@ def test_a_failing_disk_leaves_the_small_files(
 def test_killed_at_any_step_every_row_is_there_once(
     tmp_path: Path,
     batch: Batch,
+    *,
     clock: ManualClock,
     commands: Commands,
     disk: Any,

@@ -1,0 +1,132 @@
+"""A load of real connections from many loopback sources: ``python -m bench.load RATE SECONDS SOURCES PORTS``.
+
+One process, one epoll, open loop: connections begin when they are due, whether or not earlier ones were answered. A
+hit is a new connection with one request or log-in attempt; it counts as acknowledged when the decoy's whole answer came.
+Prints one JSON object.
+"""
+
+import select
+import socket
+import sys
+import time
+from collections import Counter
+
+import msgspec
+
+MIX = (("http", 17), ("redis", 2), ("telnet", 1))
+PATHS = (
+    "/", "/robots.txt", "/login", "/favicon.ico", "/admin", "/wp-login.php", "/index.php", "/api/v1/status",
+    "/.env", "/phpinfo.php", "/static/app.js", "/cgi-bin/luci", "/server-status", "/owa/", "/health", "/search?q=a",
+)
+EXPLOIT = b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n<?php echo md5(1);?>"[:-1]
+REQUESTS = tuple(
+    f"GET {path} HTTP/1.1\r\nHost: 198.18.0.1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{n}\r\n"
+    f"Accept: */*\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n".encode()
+    for n, path in enumerate(PATHS)
+)
+REDIS = (b"*1\r\n$4\r\nINFO\r\n", b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$5\r\n/root\r\n")
+OPEN_AT_ONCE = 4_000
+HIT_SECONDS = 10.0
+
+
+class Hit:
+    """One connection: what is to be sent at each step, and what ends an answer."""
+
+    __slots__ = ("began", "connection", "kind", "received", "step", "steps")
+
+    def __init__(self, connection: socket.socket, kind: str, steps: tuple[bytes, ...]) -> None:
+        self.connection = connection
+        self.kind = kind
+        self.steps = steps
+        self.step = 0
+        self.received = 0
+        self.began = time.monotonic()
+
+
+def steps_of(kind: str, number: int) -> tuple[bytes, ...]:
+    """What a hit of this kind sends."""
+    if kind == "http":
+        return (EXPLOIT,) if number % 20 == 0 else (REQUESTS[number % len(REQUESTS)],)
+    if kind == "redis":
+        return (REDIS[number % 2],)
+    return (b"", b"root\r\n", b"pass%d\r\n" % (number % 97))
+
+
+def main() -> None:
+    """Run the load and print what was acknowledged."""
+    rate, seconds, sources = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    ports = msgspec.json.decode(sys.argv[4], type=dict[str, int])
+    kinds = [kind for kind, weight in MIX if kind in ports for _ in range(weight)]
+    poll = select.epoll()
+    hits: dict[int, Hit] = {}
+    done: Counter[str] = Counter()
+    failed = 0
+    started = 0
+    start = time.monotonic()
+    ends = start + seconds
+    last_sweep = start
+    while True:
+        now = time.monotonic()
+        due = int((min(now, ends) - start) * rate)
+        while started < due and len(hits) < OPEN_AT_ONCE:
+            kind = kinds[(started * 7) % len(kinds)]
+            number = started % sources
+            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            connection.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+            connection.bind((f"127.{10 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", 0))
+            connection.connect_ex(("127.0.0.1", ports[kind]))
+            hits[connection.fileno()] = Hit(connection, kind, steps_of(kind, started))
+            poll.register(connection.fileno(), select.EPOLLIN | (0 if kind == "telnet" else select.EPOLLOUT))
+            started += 1
+        for descriptor, event in poll.poll(0.001 if started < rate * seconds else 0.01):
+            hit = hits.get(descriptor)
+            if hit is not None and not advance(hit, event, poll):
+                del hits[descriptor]
+                hit.connection.close()
+                if hit.received:
+                    done[hit.kind] += 1
+                else:
+                    failed += 1
+        if now - last_sweep > 1.0:
+            last_sweep = now
+            for descriptor in [d for d, hit in hits.items() if now - hit.began > HIT_SECONDS]:
+                hits.pop(descriptor).connection.close()
+                failed += 1
+        if now >= ends and not hits:
+            break
+    elapsed = time.monotonic() - start
+    print(msgspec.json.encode({
+        "started": started, "acknowledged": done, "failed": failed, "seconds": elapsed, "cpu_seconds": time.process_time(),
+    }).decode())
+
+
+def advance(hit: Hit, event: int, poll: select.epoll) -> bool:
+    """Go on with a hit; False when it is over. ``received`` stays 0 when it was not answered."""
+    try:
+        if event & select.EPOLLOUT:
+            hit.connection.send(hit.steps[0])
+            hit.step = 1
+            poll.modify(hit.connection.fileno(), select.EPOLLIN)
+            return True
+        data = hit.connection.recv(65_536)
+        if hit.kind != "telnet":
+            hit.received += len(data)
+            return False
+        if not data:
+            return False
+        hit.step = hit.step or 1
+        if hit.step < len(hit.steps):
+            if data[-1:] in b" :" or b":" in data:
+                hit.connection.send(hit.steps[hit.step])
+                hit.step += 1
+            return True
+        if b"\n" not in data.strip(b"\r\n") and b"incorrect" not in data.lower() and b"#" not in data:
+            return True
+        hit.received = 1
+    except OSError:
+        return False
+    return False
+
+
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,7 @@ class CommandRun(msgspec.Struct, frozen=True, tag=True):
 
 
 class RequestReceived(msgspec.Struct, frozen=True, tag=True):
-    """An HTTP request. ``path`` is the target as sent, ``payload`` the raw message, ``body_offset`` where its body begins."""
+    """An HTTP request: ``path`` is the target as sent, ``payload`` the message, ``body_offset`` where the body is."""
 
     method: str
     path: str

@@ -1,19 +1,23 @@
-"""A load of real connections from many loopback sources: ``python -m bench.load RATE SECONDS SOURCES PORTS``.
+"""A load of real connections from many sources: ``python -m bench.load RATE SECONDS SOURCES PORTS [BASE TARGET FILE]``.
 
 One process, one epoll, open loop: connections begin when they are due, whether or not earlier ones were answered. A
 hit is a new connection with one request or log-in attempt; it counts as acknowledged when the decoy's whole answer came.
-Prints one JSON object.
+Sources are the addresses from BASE on (127.10.0.0), the decoys are at TARGET (127.0.0.1). With FILE, each acknowledged
+hit is written there: 4 bytes of source address, 2 of source port, big-endian. Prints one JSON object.
 """
 
 import select
+import signal
 import socket
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
-MIX = (("http", 17), ("redis", 2), ("telnet", 1))
+ATTACKERS = 10
+"""One source in ten attacks, always; the others look around."""
 PATHS = (
     "/", "/robots.txt", "/login", "/favicon.ico", "/admin", "/wp-login.php", "/index.php", "/api/v1/status",
     "/.env", "/phpinfo.php", "/static/app.js", "/cgi-bin/luci", "/server-status", "/owa/", "/health", "/search?q=a",
@@ -24,9 +28,10 @@ REQUESTS = tuple(
     f"Accept: */*\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n".encode()
     for n, path in enumerate(PATHS)
 )
-REDIS = (b"*1\r\n$4\r\nINFO\r\n", b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$5\r\n/root\r\n")
+INFO = b"*1\r\n$4\r\nINFO\r\n"
+TAKEOVER = b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$15\r\n/var/spool/cron\r\n"
 OPEN_AT_ONCE = 4_000
-HIT_SECONDS = 10.0
+HIT_SECONDS = 3.0
 
 
 class Hit:
@@ -43,20 +48,27 @@ class Hit:
         self.began = time.monotonic()
 
 
-def steps_of(kind: str, number: int) -> tuple[bytes, ...]:
-    """What a hit of this kind sends."""
-    if kind == "http":
-        return (EXPLOIT,) if number % 20 == 0 else (REQUESTS[number % len(REQUESTS)],)
-    if kind == "redis":
-        return (REDIS[number % 2],)
-    return (b"", b"root\r\n", b"pass%d\r\n" % (number % 97))
+def plan(number: int, turn: int, ports: dict[str, int]) -> tuple[str, tuple[bytes, ...]]:
+    """Protocol and what is sent by source ``number`` at its ``turn``."""
+    if number % ATTACKERS == 0:
+        choice = ("http", "redis", "telnet")[number // ATTACKERS % 3]
+        if choice == "telnet" and "telnet" in ports:
+            return "telnet", (b"", b"root\r\n", b"pass%d\r\n" % (turn % 97))
+        if choice == "redis" and "redis" in ports:
+            return "redis", (TAKEOVER,)
+        return "http", (EXPLOIT,)
+    if number % ATTACKERS == 5 and "redis" in ports:  # noqa: PLR2004
+        return "redis", (INFO,)
+    return "http", (REQUESTS[turn % len(REQUESTS)],)
 
 
 def main() -> None:
     """Run the load and print what was acknowledged."""
     rate, seconds, sources = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     ports = msgspec.json.decode(sys.argv[4], type=dict[str, int])
-    kinds = [kind for kind, weight in MIX if kind in ports for _ in range(weight)]
+    base = int.from_bytes(socket.inet_aton(sys.argv[5] if len(sys.argv) > 5 else "127.10.0.0"))
+    target = sys.argv[6] if len(sys.argv) > 6 else "127.0.0.1"
+    keep = Path(sys.argv[7]).open("wb") if len(sys.argv) > 7 else None  # noqa: SIM115 - open for the whole run
     poll = select.epoll()
     hits: dict[int, Hit] = {}
     done: Counter[str] = Counter()
@@ -64,24 +76,31 @@ def main() -> None:
     started = 0
     start = time.monotonic()
     ends = start + seconds
+    stop: list[float] = []
+    signal.signal(signal.SIGINT, lambda *_: stop.append(time.monotonic()))
     last_sweep = start
     while True:
         now = time.monotonic()
+        if stop:
+            ends = min(ends, stop[0])
         due = int((min(now, ends) - start) * rate)
         while started < due and len(hits) < OPEN_AT_ONCE:
-            kind = kinds[(started * 7) % len(kinds)]
-            number = started % sources
+            number = started * 7_919 % sources
+            kind, steps = plan(number, started, ports)
             connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             connection.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
-            connection.bind((f"127.{10 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", 0))
-            connection.connect_ex(("127.0.0.1", ports[kind]))
-            hits[connection.fileno()] = Hit(connection, kind, steps_of(kind, started))
+            connection.bind((socket.inet_ntoa((base + number).to_bytes(4, "big")), 0))
+            connection.connect_ex((target, ports[kind]))
+            hits[connection.fileno()] = Hit(connection, kind, steps)
             poll.register(connection.fileno(), select.EPOLLIN | (0 if kind == "telnet" else select.EPOLLOUT))
             started += 1
-        for descriptor, event in poll.poll(0.001 if started < rate * seconds else 0.01):
+        for descriptor, event in poll.poll(0.001 if now < ends else 0.01):
             hit = hits.get(descriptor)
             if hit is not None and not advance(hit, event, poll):
                 del hits[descriptor]
+                if hit.received and keep is not None:
+                    host, port = hit.connection.getsockname()
+                    keep.write(socket.inet_aton(host) + port.to_bytes(2, "big"))
                 hit.connection.close()
                 if hit.received:
                     done[hit.kind] += 1
@@ -95,6 +114,8 @@ def main() -> None:
         if now >= ends and not hits:
             break
     elapsed = time.monotonic() - start
+    if keep is not None:
+        keep.close()
     print(msgspec.json.encode({
         "started": started, "acknowledged": done, "failed": failed, "seconds": elapsed, "cpu_seconds": time.process_time(),
     }).decode())

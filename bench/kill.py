@@ -1,0 +1,198 @@
+"""SIGKILL a random process of ours under load, again and again: is anything lost, twice, or left behind?
+
+Method. A whole installation, armed, with the nftables enforcer, in a network namespace whose loopback also owns
+198.18.0.0/15; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is dropped
+in that namespace's kernel. Every few seconds one process is killed: a stage, or the stream's server (the supervisor
+starts it again; killing the supervisor ends everything, as for any program's parent).
+
+lost_acknowledged: hits whose answer the sender saw, less those whose event is in the lake or the stream, compared by source
+address and port. duplicate_findings: finding ids stored more than once. drift_after_s: after each kill, how long until the
+kernel's set equals the decisions in force; the longest of all kills. orphans: addresses in the kernel at the end that no
+decision in force names.
+
+Usage: python -m bench.kill [KILLS]; 50 by default.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+
+from bench.hive import PORTS, Hive, hive, report
+from bench.network import hosts, inside, run
+from propolis import findings
+from propolis.decisions import fold
+from propolis.decisions.stage import read_ledger
+from propolis.stream import connect, subjects
+
+RATE = 2_000
+SOURCES = 60_000
+TARGET = "198.19.255.1"
+BASE = "198.18.0.0"
+EVERY_SECONDS = 4.0
+DRIFT_LIMIT_SECONDS = 60.0
+SETTINGS = """
+[sensors]
+workers = 2
+[detection]
+workers = 2
+[decisions]
+allow_private = true
+max_blocks_per_minute = 1000000
+policy = [{grade = "attempt", action = "block", ttl_seconds = 40.0}]
+ladder = [1.0]
+[enforcers]
+run = ["nftables"]
+[lake]
+flush_seconds = 3.0
+"""
+ADDRESS = re.compile(r"198\.18\.\d+\.\d+")
+
+
+def kernel(namespace: str) -> set[str]:
+    """Addresses the kernel drops."""
+    listed = subprocess.run(
+        [*inside(namespace), "nft", "list", "table", "inet", "propolis"], capture_output=True, text=True, check=False
+    ).stdout
+    return set(ADDRESS.findall(listed))
+
+
+def in_force(namespace: str, running: Hive) -> set[str]:
+    """Addresses the ledger says are blocked, without those that end within two seconds."""
+    script = (
+        "import asyncio,sys;from bench import kill;from propolis.config import load;from pathlib import Path;"
+        "asyncio.run(kill.print_in_force(load(Path(sys.argv[1]))))"
+    )
+    listed = subprocess.run(
+        [*inside(namespace), sys.executable, "-c", script, str(running.config.path)], capture_output=True, text=True, check=False
+    )
+    return set(listed.stdout.split())
+
+
+async def print_in_force(config) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Print the blocked addresses; runs inside the namespace."""
+    from propolis.stream import address_of  # noqa: PLC0415
+
+    address = address_of(config)
+    stream = await connect(address.url, "bench", credential=address.credential)
+    present = fold([entry async for entry in read_ledger(stream)])
+    soon = time.time_ns() + 2_000_000_000
+    print("\n".join(d.target.value for d in present.in_state("active") if d.until > soon))
+    await stream.close()
+
+
+async def print_duplicates(config) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Print how many findings there are and how many ids are stored more than once; runs inside the namespace."""
+    from propolis.stream import address_of  # noqa: PLC0415
+
+    address = address_of(config)
+    stream = await connect(address.url, "bench", credential=address.credential)
+    seen = Counter(f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data))
+    print(sum(seen.values()), sum(count - 1 for count in seen.values()))
+    await stream.close()
+
+
+def settle(namespace: str, running: Hive) -> float:
+    """Seconds until everything the ledger says is blocked is in the kernel."""
+    start = time.monotonic()
+    while time.monotonic() - start < DRIFT_LIMIT_SECONDS:
+        wanted = in_force(namespace, running)
+        if wanted and not wanted - kernel(namespace):
+            return time.monotonic() - start
+        time.sleep(0.2)
+    return DRIFT_LIMIT_SECONDS
+
+
+def main() -> None:
+    """Run it and print the figures."""
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    chance = random.Random(11)
+    victims: Counter[str] = Counter()
+    longest = 0.0
+    with hosts("all") as names, tempfile.TemporaryDirectory() as folder:
+        namespace = names["all"]
+        run("ip", "-n", namespace, "route", "add", "local", "198.18.0.0/15", "dev", "lo")
+        acknowledged = Path(folder) / "acknowledged"
+        with hive(SETTINGS, prefix=inside(namespace)) as running:
+            running.start("--arm")
+            ports = msgspec.json.encode({kind: PORTS[kind] for kind in ("http", "redis", "telnet")}).decode()
+            seconds = kills * (EVERY_SECONDS + 4)
+            load = subprocess.Popen(
+                [*inside(namespace), sys.executable, "-m", "bench.load", str(RATE), str(seconds), str(SOURCES), ports, BASE, TARGET, str(acknowledged)],
+                stdout=subprocess.PIPE,
+            )
+            for number in range(kills):
+                time.sleep(EVERY_SECONDS * chance.uniform(0.5, 1.0))
+                processes = {name: p for name, p in running.processes().items() if name not in {"supervisor", "console"}}
+                name = chance.choice(sorted(processes))
+                victims[name.partition(".")[0]] += 1
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(processes[name].pid, signal.SIGKILL)
+                longest = max(longest, settle(namespace, running))
+                sys.stderr.write(f"kill {number + 1}: {name}, longest drift {longest:.1f} s\n")
+            if load.poll() is None:
+                load.send_signal(signal.SIGINT)
+            load.communicate(timeout=120)
+            time.sleep(8)
+            missing, hits = lost(running, namespace, acknowledged, Path(folder))
+            script = (
+                "import asyncio,sys;from bench import kill;from propolis.config import load;from pathlib import Path;"
+                "asyncio.run(kill.print_duplicates(load(Path(sys.argv[1]))))"
+            )
+            counted = subprocess.run(
+                [*inside(namespace), sys.executable, "-c", script, str(running.config.path)], capture_output=True, text=True, check=True
+            ).stdout.split()
+            time.sleep(1)
+            orphans = kernel(namespace) - in_force(namespace, running)
+            orphans &= kernel(namespace) - in_force(namespace, running)
+    report(
+        lost_acknowledged=missing,
+        duplicate_findings=int(counted[1]),
+        drift_after_s=round(longest, 2),
+        orphans=len(orphans),
+        kills=kills,
+        killed=dict(victims),
+        hits_acknowledged=hits,
+        findings=int(counted[0]),
+    )
+
+
+def lost(running: Hive, namespace: str, acknowledged: Path, folder: Path) -> tuple[int, int]:
+    """Acknowledged hits without an event, and how many were acknowledged."""
+    sent: Counter[bytes] = Counter()
+    data = acknowledged.read_bytes()
+    for offset in range(0, len(data) - 5, 6):
+        sent[data[offset : offset + 6]] += 1
+    table = folder / "seen.parquet"
+    sql = (
+        "SELECT source_ip, source_port, count(DISTINCT connection) AS n FROM interaction "
+        "WHERE kind IN ('RequestReceived', 'CommandRun', 'CredentialTried') GROUP BY ALL"
+    )
+    answer = subprocess.run(
+        [*inside(namespace), sys.executable, "-m", "propolis", "hunt", sql, "--output", "parquet", "--to", str(table),
+         "--limit", "100000000", "--config", str(running.config.path)],
+        capture_output=True, text=True, check=False,
+    )
+    if answer.returncode:
+        raise RuntimeError(answer.stderr)
+    rows = pq.read_table(table).to_pydict()
+    seen = Counter({
+        bytes(map(int, ip.split("."))) + port.to_bytes(2, "big"): n
+        for ip, port, n in zip(rows["source_ip"], rows["source_port"], rows["n"], strict=True)
+    })
+    return sum((sent - seen).values()), sum(sent.values())
+
+
+if __name__ == "__main__":
+    main()

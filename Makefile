@@ -5,7 +5,7 @@ SHELL := bash
 .PHONY: help environment up down test check fmt bench docs lock
 
 BIN := .venv/bin
-BENCHES = $(patsubst bench/%.py,bench.%,$(filter-out bench/_%,$(wildcard bench/*.py)))
+BENCHES = codec defence_time
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 8
@@ -39,7 +39,7 @@ fmt: environment ## put the code in form
 
 bench: environment ## every benchmark in turn; each prints one JSON object as its last line
 	@tools/packages bench
-	for module in $(BENCHES); do echo "== $$module"; $(BIN)/python -m $$module; done
+	for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python -m bench.$$bench; done
 
 docs: environment ## write docs/reference/ anew from the code
 	$(BIN)/python tools/docs.py

@@ -113,8 +113,8 @@ def _cells(row: Interaction) -> dict[str, Any]:
 def to_batch(rows: Sequence[Interaction]) -> pa.RecordBatch:
     """Rows to one record batch of :data:`SCHEMA`, in the order given; equal to :func:`reference_batch`.
 
-    Cost: about 80 µs a batch and 1.3 µs a row (``bench/codec.py``). Structs become tuples and tuples become columns in C, ids are computed for all rows
-    at once, and a column that no kind in the batch has costs nothing a row.
+    Cost: about 80 µs a batch and 1.3 µs a row (``bench/codec.py``). Structs become tuples and tuples become columns
+    in C, ids are computed for all rows at once, and a column that no kind in the batch has costs nothing a row.
     """
     if not rows:
         return reference_batch(rows)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propolis.config import LURES, Config, host_port, load, parse
+from propolis.config import Config, host_port, load, parse
 from propolis.errors import ConfigError
 
 FILE = Path("/etc/propolis.toml")
@@ -25,7 +25,6 @@ def fault(text: str) -> ConfigError:
 
 def test_an_empty_file_is_the_defaults() -> None:
     assert parse(b"", Path("propolis.toml")) == Config()
-    assert set(Config().lures) == set(LURES)
 
 
 def test_what_is_written_is_what_is_meant() -> None:
@@ -66,7 +65,6 @@ def test_what_is_written_is_what_is_meant() -> None:
             "lures.tcp.ports",
             "port 22 is already lures.ssh's",
         ),
-        ("[lures.gopher]\nports = [70]", "lures.gopher", "no such lure; there are http"),
         ("[lures.ssh]\naddresses = ['localhost']", "lures.ssh.addresses", "write an IPv4 or IPv6 address"),
         ("[stream]\nlisten = '4222'", "stream.listen", "write one such as 127.0.0.1:4222"),
         ("[console]\nlisten = '127.0.0.1:99999'", "console.listen", "is not address:port"),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 import uvloop
@@ -11,7 +11,7 @@ import uvloop
 from propolis import notes
 from propolis.clock import SystemClock
 from propolis.config import Config
-from propolis.errors import PropolisError
+from propolis.errors import ConfigError, PropolisError
 from propolis.notes import StageFailed, StageStopped, tell
 
 
@@ -43,6 +43,7 @@ def enforce(config: Config, name: str, *, alias: str = "") -> Coroutine[Any, Any
     from propolis.enforcers import stage  # noqa: PLC0415 - the same
 
     clock = SystemClock()
+    check_names(config, f"enforce {name}", (name,), enforcers.CATALOGUE)
     enforcer = enforcers.CATALOGUE[name](config.enforcers, clock, config.state)
     return stage.run(config, enforcer, clock, alias=alias)
 
@@ -59,6 +60,22 @@ def console(config: Config) -> Coroutine[Any, Any, None]:
     from propolis.console import stage  # noqa: PLC0415 - a stage loads only what it needs
 
     return stage.run(config, SystemClock())
+
+
+def check_catalogues(config: Config) -> None:
+    """Raise :class:`~propolis.errors.ConfigError` for a lure or an enforcer that no catalogue has."""
+    from propolis import enforcers  # noqa: PLC0415 - a stage loads only what it needs
+    from propolis.lures.catalogue import CATALOGUE  # noqa: PLC0415 - the same
+
+    check_names(config, "lures", config.lures, {lure.name for lure in CATALOGUE})
+    check_names(config, "enforcers.run", config.enforcers.run, enforcers.CATALOGUE)
+
+
+def check_names(config: Config, key: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise :class:`~propolis.errors.ConfigError` for the first of ``names`` that is not ``known``."""
+    for name in names:
+        if name not in known:
+            raise ConfigError(config.path, key, f"there is no {name!r}; choose of {', '.join(sorted(known))}")
 
 
 def run_stage(name: str, config: Config, work: Callable[[], Coroutine[Any, Any, None]]) -> int:

@@ -197,7 +197,7 @@ class Enforcers(_Section, frozen=True, kw_only=True):
     """What agrees the world with the decisions."""
 
     run: Annotated[
-        tuple[Literal["nftables", "dry-run", "file"], ...],
+        tuple[str, ...],
         Meta(description="enforcers that `propolis up` starts on this host"),
     ] = ("dry-run",)
     reconcile_seconds: Annotated[
@@ -349,14 +349,9 @@ def _cure(why: str) -> str:
     return why[0].lower() + why[1:]
 
 
-LURES = ("http", "redis", "ssh", "tcp", "telnet")
-
-
 def _check(config: Config) -> None:
     seen: dict[int, str] = {}
     for name, lure in config.lures.items():
-        if name not in LURES:
-            raise ConfigError(config.path, f"lures.{name}", f"no such lure; there are {', '.join(LURES)}")
         for address in lure.addresses:
             _ip(config.path, f"lures.{name}.addresses", address)
         for port in lure.ports:

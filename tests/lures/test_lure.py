@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from propolis.clock import ManualClock
-from propolis.config import LURES
+from propolis.config import Config
 from propolis.events import Event, PayloadReceived
 from propolis.lures.lure import Effect, Emit, Hangup, Lure, Reply, Visit
 
@@ -52,7 +52,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("keys")
 
 
-@pytest.mark.parametrize("name", LURES)
+@pytest.mark.parametrize("name", sorted(Config().lures))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chunks=st.lists(

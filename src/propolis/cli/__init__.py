@@ -1,25 +1,46 @@
-"""The command line. Every command is a plain function; this file lists them."""
+"""The command line. This table is all there is; a command is loaded when it is called, so a stage stays small."""
 
 import sys
 
 from cyclopts import App
 
 from propolis import __version__
-from propolis.cli import clock, decisions, drill, hunt, stages, up
-from propolis.cli.context import err
 from propolis.errors import PropolisError
+
+COMMANDS: tuple[tuple[str, str, str, str], ...] = (
+    # group, name, what it does, where it is
+    ("Installation", "up", "Start everything on this host.", "propolis.cli.up:up"),
+    ("Installation", "down", "Stop what `up` started.", "propolis.cli.up:down"),
+    ("Installation", "status", "What runs here, and how it is.", "propolis.cli.up:status"),
+    ("Installation", "check", "Validate the configuration file.", "propolis.cli.up:check"),
+    ("Installation", "credential", "Let an enforcer on another host in.", "propolis.cli.up:credential"),
+    ("Defence", "clock", "Mean time to defence, per path and stage.", "propolis.cli.clock:clock"),
+    ("Defence", "drill", "Attack the running decoys over loopback and time the defence.", "propolis.cli.drill:drill"),
+    ("Defence", "hunt", "Ask every event ever seen, in SQL.", "propolis.cli.hunt:hunt"),
+    ("Stages", "sensor", "Listen as decoys.", "propolis.cli.stages:sensor"),
+    ("Stages", "detect", "Judge events.", "propolis.cli.stages:detect"),
+    ("Stages", "decide", "Turn findings into decisions.", "propolis.cli.stages:decide"),
+    ("Stages", "enforce", "Carry decisions out and read them back.", "propolis.cli.stages:enforce"),
+    ("Stages", "archive", "Write every event to the lake.", "propolis.cli.stages:archive"),
+    ("Stages", "console", "Serve the console and the API.", "propolis.cli.stages:console"),
+)
 
 app = App(
     name="propolis",
     version=__version__,
     help="Decoys that attackers believe, and a defence that follows in milliseconds.",
 )
-up.register(app)
-decisions.register(app)
-app.command(clock.clock, group="Defence")
-app.command(hunt.hunt, group="Defence")
-app.command(drill.drill, group="Defence")
-stages.register(app)
+decisions = App(name="decisions", help="What is held against whom, and why.", group="Defence")
+defence = App(name="defence", help="The switch: shadow (only written down) or armed (carried out).", group="Defence")
+
+for group, name, what, where in COMMANDS:
+    app.command(where, name=name, help=what, group=group)
+for name in ("show", "add", "revoke", "why"):
+    decisions.command(f"propolis.cli.decisions:{name}", name="list" if name == "show" else name)
+defence.command("propolis.cli.decisions:arm", name="arm")
+defence.command("propolis.cli.decisions:stand_down", name="stand-down")
+app.command(decisions)
+app.command(defence)
 
 
 def main() -> None:
@@ -27,7 +48,7 @@ def main() -> None:
     try:
         app()
     except PropolisError as error:
-        err.print(f"propolis: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.stderr.write(f"propolis: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

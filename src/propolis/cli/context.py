@@ -6,37 +6,25 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import uvloop
-from cyclopts import Parameter
 from rich.console import Console
 
-from propolis import notes
-from propolis.config import Config, load
+from propolis.cli.settings import DEFAULT_CONFIG, ConfigPath, configured
+from propolis.config import Config
 from propolis.decisions import commands
 from propolis.errors import PropolisError, StreamError
 from propolis.stream import Stream, address_of, connect
 from propolis.supervisor import running
 
 ANSWER_SECONDS = 10.0
-DEFAULT_CONFIG = Path("propolis.toml")
-
-ConfigPath = Annotated[
-    Path, Parameter(name=["--config", "-c"], help="Configuration file (also PROPOLIS_CONFIG).", env_var="PROPOLIS_CONFIG")
-]
-
 out = Console()
 err = Console(stderr=True)
 
 T = TypeVar("T")
 
-
-def configured(path: Path) -> Config:
-    """The configuration, with notes going to standard error."""
-    config = load(path)
-    notes.open_log(json=config.host.log_json)
-    return config
+__all__ = ["DEFAULT_CONFIG", "ConfigPath", "ask", "configured", "connected", "err", "out", "who", "with_stream"]
 
 
 def who() -> str:

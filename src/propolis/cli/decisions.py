@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import uvloop
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
@@ -38,19 +38,6 @@ HEX_BYTES = 512
 
 Reason = Annotated[str, Parameter(help="Why: goes into the ledger.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON.")]
-
-
-def register(app: App) -> None:
-    """Add these commands to the command line."""
-    decisions = App(name="decisions", help="What is held against whom, and why.")
-    decisions.command(show, name="list")
-    for command in (add, revoke, why):
-        decisions.command(command)
-    defence = App(name="defence", help="The switch: shadow (only written down) or armed (carried out).")
-    for command in (arm, stand_down):
-        defence.command(command)
-    app.command(decisions, group="Defence")
-    app.command(defence, group="Defence")
 
 
 def show(

@@ -1,5 +1,6 @@
 """``propolis hunt``: a question in SQL, its answer as a table, a file or a picture."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from propolis import hunting
-from propolis.config import Config, load
+from propolis.cli.settings import DEFAULT_CONFIG, ConfigPath, configured
+from propolis.config import Config
 from propolis.errors import QueryError
 
 CELL_CHARACTERS = 200
@@ -34,7 +36,7 @@ def hunt(
     query: str,
     /,
     *,
-    config: Path = Path("propolis.toml"),
+    config: ConfigPath = DEFAULT_CONFIG,
     output: Output = "table",
     to: Path | None = None,
     plot: Annotated[bool, Parameter(negative=())] = False,
@@ -58,16 +60,12 @@ def hunt(
         rows of the answer at most
 
     """
-    run(
-        query,
-        load(config),
-        output=output,
-        to=to,
-        plot=plot,
-        limit=limit,
-        gather=only_the_lake,
-        out=sys.stdout.buffer,
-    )
+    settings, out = configured(config), sys.stdout.buffer
+    try:
+        run(query, settings, output=output, to=to, plot=plot, limit=limit, gather=only_the_lake, out=out)
+    except BrokenPipeError:
+        # `| head` has seen enough; what Python still holds for standard output goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(

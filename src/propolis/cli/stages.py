@@ -2,21 +2,15 @@
 
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from propolis import app as wiring
-from propolis.cli.context import DEFAULT_CONFIG, ConfigPath, configured
+from propolis.cli.settings import DEFAULT_CONFIG, ConfigPath, configured
 from propolis.config import Config
 
 Worker = Annotated[int, Parameter(help="Number of this worker, from 0.")]
-
-
-def register(app: App) -> None:
-    """Add the stages to the command line."""
-    for command in (sensor, detect, decide, enforce, archive, console):
-        app.command(command, group="Stages")
 
 
 def sensor(*, worker: Worker = 0, config: ConfigPath = DEFAULT_CONFIG) -> None:
@@ -38,7 +32,7 @@ def decide(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 def enforce(
-    name: Literal["nftables", "dry-run", "file"],
+    name: Annotated[str, Parameter(help="Which one: nftables, file, dry-run.")],
     /,
     *,
     alias: Annotated[str, Parameter(help="Carry out only decisions made for this name.", show=False)] = "",

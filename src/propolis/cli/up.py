@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import uvloop
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.table import Table
 
 from propolis import app as wiring
@@ -19,8 +19,7 @@ from propolis import first, notes, supervisor
 from propolis.cli.context import DEFAULT_CONFIG, ConfigPath, ask, configured, connected, err, out, who
 from propolis.clock import SystemClock
 from propolis.config import Config, load
-from propolis.decisions import commands
-from propolis.decisions import never_block as trusted
+from propolis.decisions import commands, this_host, trusted_networks
 from propolis.errors import PropolisError, StreamError
 from propolis.sensors import listen
 from propolis.stream import EmbeddedServer, Heartbeat, Stream, folder, subjects
@@ -28,12 +27,6 @@ from propolis.stream.heartbeat import decode as decode_heartbeat
 
 READY_SECONDS = 90.0
 DOWN_SECONDS = 30.0
-
-
-def register(app: App) -> None:
-    """Add these commands to the command line."""
-    for command in (up, down, status, check, credential):
-        app.command(command, group="Installation")
 
 
 def up(
@@ -108,7 +101,9 @@ def check(
     loaded = load(config)
     if supervisor.running(loaded.state) is None:
         preflight(loaded)
-    trusted.never_block(loaded, SystemClock().now(), trusted.this_host())
+    else:
+        wiring.check_catalogues(loaded)
+    trusted_networks(loaded, SystemClock().now(), this_host())
     out.print(f"{config}: good")
 
 
@@ -131,13 +126,14 @@ def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 def preflight(settings: Config) -> None:
     """Everything that would make a stage fail at once, found before any is started. Raises :class:`PropolisError`."""
+    wiring.check_catalogues(settings)
     for name, lure in settings.lures.items():
         for port in lure.ports:
             for address in lure.addresses:
                 listen(settings.path, f"lures.{name}.ports", address, port, shared=False).close()
     host, port = supervisor.host_port(settings.console.listen, settings.path, "console.listen")
     listen(settings.path, "console.listen", host, port, shared=False).close()
-    trusted.never_block(settings, SystemClock().now(), trusted.this_host())
+    trusted_networks(settings, SystemClock().now(), this_host())
 
 
 async def heartbeats(stream: Stream) -> list[Heartbeat]:

@@ -23,7 +23,7 @@ from propolis.decisions.ledger import Decided, Entry, Expired, Extended, Revoked
 from propolis.decisions.ledger import decode as decode_entry
 from propolis.decisions.ledger import encode as encode_entry
 from propolis.decisions.lease import Lease
-from propolis.decisions.never_block import never_block, this_host
+from propolis.decisions.never_block import this_host, trusted_networks
 from propolis.errors import CodecError, ConfigError
 from propolis.notes import BadMessage, StageStarted, TrustedListStale, tell
 from propolis.stream import Pull, Pulse, Refused, Stream, Unreachable, address_of, connect, provision, subjects
@@ -36,7 +36,7 @@ MAX_DRILL_SECONDS = 3_600.0
 
 async def run(config: Config, clock: Clock) -> None:
     """Decide, until cancelled; stands by while another decider lives."""
-    trusted = never_block(config, clock.now(), this_host())
+    trusted = trusted_networks(config, clock.now(), this_host())
     address = address_of(config)
     stream = await connect(address.url, "decide", credential=address.credential)
     async with AsyncExitStack() as stack:
@@ -113,7 +113,7 @@ class Stage:
         while True:
             await asyncio.sleep(TRUSTED_SECONDS)
             try:
-                trusted = await asyncio.to_thread(never_block, self._config, self._clock.now(), this_host())
+                trusted = await asyncio.to_thread(trusted_networks, self._config, self._clock.now(), this_host())
             except ConfigError as error:
                 tell(TrustedListStale(why=str(error)))
                 continue

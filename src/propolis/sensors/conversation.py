@@ -172,7 +172,7 @@ class Conversation(asyncio.Protocol):
         figures.last_connection = self.opened
         self._report(ConnectionOpened(), self.opened)
         self._lure = post.lure(
-            Visit(source_ip, source_port, target_ip, target_port, post.seed, post.random, post.keys, post.persona, self._carry_out_later)
+            Visit(source_ip, source_port, target_ip, target_port, post.seed, post.random, post.keys, post.persona, self._carry_out_later, post.clock)
         )
         self._carry_out(self._lure.connected())
 

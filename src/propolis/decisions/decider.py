@@ -301,8 +301,12 @@ class Decider:
         )
 
     def _change_mode(self, mode: Mode, by: str, reason: str, now: int) -> Entry:
-        text = given(reason)
-        return self._record(ModeChanged(time=now, mode=mode, by=printable(by) or OPERATOR, reason=text))
+        entry = ModeChanged(time=now, mode=mode, by=printable(by) or OPERATOR, reason=given(reason))
+        while (
+            entry.id in self.present.applied
+        ):  # a clock that stood still must not make standing down a repetition
+            entry = msgspec.structs.replace(entry, time=entry.time + 1)
+        return self._record(entry)
 
     def _record(self, entry: _Recorded) -> _Recorded:
         """Let an entry be true here, and keep what :meth:`why` and :meth:`expire` need of it."""

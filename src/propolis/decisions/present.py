@@ -29,6 +29,7 @@ MAX_PAST = 16
 """Earlier ends kept per target: more than any ladder has rungs worth having."""
 
 DAY_SECONDS = 86_400.0
+YEAR_SECONDS = 366 * DAY_SECONDS
 
 _Value = TypeVar("_Value")
 
@@ -89,8 +90,11 @@ class Present(msgspec.Struct):
     @classmethod
     def empty(cls, memory_seconds: float = DAY_SECONDS) -> "Present":
         """Before the first entry. ``memory_seconds`` is how long the past of a target counts."""
-        span = int(min(max(memory_seconds, 60.0), 366 * DAY_SECONDS)) * SECOND
-        return cls(Generations(span), Generations(span), Generations(span), Generations(MINUTE))
+        span = int(min(max(memory_seconds, 60.0), YEAR_SECONDS)) * SECOND
+        year = (
+            int(YEAR_SECONDS) * SECOND
+        )  # what was judged or applied is forgotten by number, hardly ever by time
+        return cls(Generations(span), Generations(year), Generations(year), Generations(MINUTE))
 
     def in_state(self, state: State) -> tuple[Decision, ...]:
         """The decisions that are ``active``, or ``shadow``, oldest first."""
@@ -188,7 +192,7 @@ class Present(msgspec.Struct):
         if self.targets.get(entry.decision) != key:
             return
         decision = self._release(key)
-        if decision and decision.action in LIMITING:
+        if decision and decision.action in LIMITING and entry.time >= decision.until:
             past = (*(self.past.get(key) or ()), entry.time)
             self.past.put(key, past[-MAX_PAST:], entry.time)
 

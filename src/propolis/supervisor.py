@@ -86,7 +86,10 @@ def processes(config: Config, clock: Clock, workers: int) -> list[Process]:
     place = ("--config", str(config.path))
     return [
         *(Process(f"sensor.{i}", ("sensor", "--worker", str(i), *place), clock) for i in range(workers)),
-        *(Process(f"detect.{i}", ("detect", "--worker", str(i), *place), clock) for i in range(config.detection.workers)),
+        *(
+            Process(f"detect.{i}", ("detect", "--worker", str(i), *place), clock)
+            for i in range(config.detection.workers)
+        ),
         Process("decide", ("decide", *place), clock),
         *(Process(f"enforce.{name}", ("enforce", name, *place), clock) for name in config.enforcers.run),
         Process("archive", ("archive", *place), clock),
@@ -160,7 +163,9 @@ def lock(state: Path) -> Iterator[IO[bytes]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise AlreadyUp(f"{state}: is in use by a running `propolis up`; stop it with `propolis down`") from error
+            raise AlreadyUp(
+                f"{state}: is in use by a running `propolis up`; stop it with `propolis down`"
+            ) from error
         yield file
 
 

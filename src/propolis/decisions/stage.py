@@ -19,14 +19,24 @@ from propolis.decisions.decider import Decider
 from propolis.decisions.decision import Decision, Target
 from propolis.decisions.decision import encode as encode_decision
 from propolis.decisions.guards import Drill
+from propolis.decisions.lease import Lease
 from propolis.decisions.ledger import Decided, Entry, Expired, Extended, Revoked
 from propolis.decisions.ledger import decode as decode_entry
 from propolis.decisions.ledger import encode as encode_entry
-from propolis.decisions.lease import Lease
 from propolis.decisions.never_block import this_host, trusted_networks
 from propolis.errors import CodecError, ConfigError
 from propolis.notes import BadMessage, StageStarted, TrustedListStale, tell
-from propolis.stream import Pull, Pulse, Refused, Stream, Unreachable, address_of, connect, provision, subjects
+from propolis.stream import (
+    Pull,
+    Pulse,
+    Refused,
+    Stream,
+    Unreachable,
+    address_of,
+    connect,
+    provision,
+    subjects,
+)
 from propolis.stream.client import RETRY_SECONDS
 
 EXPIRE_SECONDS = 0.5
@@ -53,7 +63,11 @@ async def run(config: Config, clock: Clock) -> None:
         )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         await stage.listen()
-        tell(StageStarted(stage="decide", detail=f"{decider.present.mode}, {len(entries)} entries of the ledger read"))
+        tell(
+            StageStarted(
+                stage="decide", detail=f"{decider.present.mode}, {len(entries)} entries of the ledger read"
+            )
+        )
         for work in (lease.keep(), stage.judge(), stage.expire(), stage.refresh_trusted(), pulse.run()):
             tasks.create_task(work)
         await asyncio.Event().wait()
@@ -66,7 +80,11 @@ async def read_ledger(stream: Stream, start: int = 1) -> AsyncIterator[Entry]:
             try:
                 yield decode_entry(stored.data)
             except CodecError as error:
-                tell(BadMessage(stage="decide", subject=stored.subject, sequence=stored.sequence, why=str(error)))
+                tell(
+                    BadMessage(
+                        stage="decide", subject=stored.subject, sequence=stored.sequence, why=str(error)
+                    )
+                )
 
 
 class Stage:
@@ -93,11 +111,20 @@ class Stage:
                     try:
                         found = findings.decode(delivery.data)
                     except CodecError as error:
-                        tell(BadMessage(stage="decide", subject=delivery.subject, sequence=delivery.sequence, why=str(error)))
+                        tell(
+                            BadMessage(
+                                stage="decide",
+                                subject=delivery.subject,
+                                sequence=delivery.sequence,
+                                why=str(error),
+                            )
+                        )
                         found = ()
                     async with self._writing:
                         now = self._clock.now()
-                        await self._write([entry for finding in found for entry in self._decider.judge(finding, now)])
+                        await self._write(
+                            [entry for finding in found for entry in self._decider.judge(finding, now)]
+                        )
                     self._judged += len(found)
                     await pull.acknowledge(delivery)
 
@@ -113,7 +140,9 @@ class Stage:
         while True:
             await asyncio.sleep(TRUSTED_SECONDS)
             try:
-                trusted = await asyncio.to_thread(trusted_networks, self._config, self._clock.now(), this_host())
+                trusted = await asyncio.to_thread(
+                    trusted_networks, self._config, self._clock.now(), this_host()
+                )
             except ConfigError as error:
                 tell(TrustedListStale(why=str(error)))
                 continue
@@ -197,7 +226,9 @@ class Stage:
         now, decider = self._clock.now(), self._decider
         match command:
             case commands.Add():
-                entries = decider.add(command.target, command.ttl_seconds, command.reason, command.by, now, command.action)
+                entries = decider.add(
+                    command.target, command.ttl_seconds, command.reason, command.by, now, command.action
+                )
                 nothing = "held already for at least as long"
             case commands.Revoke():
                 entries = decider.revoke(command.what, command.reason, command.by, now)

@@ -13,7 +13,17 @@ from propolis.detection.rules import load
 from propolis.errors import CodecError
 from propolis.events.interaction import decode
 from propolis.notes import BadMessage, StageStarted, tell
-from propolis.stream import LaneOwner, LostLane, Pulse, Refused, Stored, Unreachable, address_of, connect, provision
+from propolis.stream import (
+    LaneOwner,
+    LostLane,
+    Pulse,
+    Refused,
+    Stored,
+    Unreachable,
+    address_of,
+    connect,
+    provision,
+)
 from propolis.stream.lanes import TAKEOVER_SECONDS
 
 
@@ -47,7 +57,9 @@ class Detecting:
         try:
             batch = decode(message.data)
         except CodecError as error:
-            tell(BadMessage(stage="detect", subject=message.subject, sequence=message.sequence, why=str(error)))
+            tell(
+                BadMessage(stage="detect", subject=message.subject, sequence=message.sequence, why=str(error))
+            )
             return b"", state
         found, state = self._engine.step(batch, state, self._clock.now(), message.sequence)
         self.rows += batch.num_rows
@@ -70,10 +82,19 @@ async def run(config: Config, index: int, clock: Clock) -> None:
     ]
 
     def figures() -> dict[str, Any]:
-        return {"lanes": [lane for lane, owner in enumerate(owners) if owner.owns], "rows": work.rows, "findings": work.found}
+        return {
+            "lanes": [lane for lane, owner in enumerate(owners) if owner.owns],
+            "rows": work.rows,
+            "findings": work.found,
+        }
 
     pulse = Pulse(
-        stream, clock, stage="detect", name=f"{config.host_name}.{index}", host=config.host_name, figures=figures
+        stream,
+        clock,
+        stage="detect",
+        name=f"{config.host_name}.{index}",
+        host=config.host_name,
+        figures=figures,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(stream.close)

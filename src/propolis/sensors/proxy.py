@@ -17,7 +17,8 @@ _FAMILIES = {0x11: (4, 12), 0x12: (4, 12), 0x21: (16, 36), 0x22: (16, 36)}
 
 class Proxied(msgspec.Struct, frozen=True):
     """Who is behind the proxy (text addresses), and how many bytes the header took. ``source_ip`` is empty for the
-    proxy's own health checks (``LOCAL``, ``UNKNOWN``)."""
+    proxy's own health checks (``LOCAL``, ``UNKNOWN``).
+    """
 
     source_ip: str
     source_port: int
@@ -62,7 +63,7 @@ def _version_1(data: bytes) -> Header:
         target = ipaddress.ip_address(words[3].decode("ascii"))
     except ValueError:
         return NotProxied("v1 address")
-    if not {source.version, target.version} == {4 if words[1] == b"TCP4" else 6}:
+    if {source.version, target.version} != {4 if words[1] == b"TCP4" else 6}:
         return NotProxied("v1 family")
     ports = [int(word) for word in words[4:] if word.isdigit() and len(word) <= 5]
     if len(ports) != 2 or max(ports) > 65_535:

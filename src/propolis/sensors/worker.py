@@ -39,7 +39,9 @@ async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type
     stream = await connect(address.url, "sensor", credential=address.credential)
     publisher = Publisher(stream, clock)
     tally = Tally(clock, "sensor")
-    journal = Journal(config.state / "journal" / f"{config.sensor_name}.{index}", config.sensors.journal_bytes)
+    journal = Journal(
+        config.state / "journal" / f"{config.sensor_name}.{index}", config.sensors.journal_bytes
+    )
     batcher = Batcher(publisher, journal, clock, tally, lanes=config.stream.lanes)
     recovered = batcher.recover()
     figures = Figures()
@@ -61,10 +63,17 @@ async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type
         for post, sockets in posts:
             for listener in sockets:
                 server = await asyncio.get_running_loop().create_server(
-                    lambda post=post: Conversation(post), sock=listener, backlog=BACKLOG  # type: ignore[misc]
+                    lambda post=post: Conversation(post),
+                    sock=listener,
+                    backlog=BACKLOG,  # type: ignore[misc]
                 )
                 stack.callback(server.close)
-        tell(StageStarted(stage="sensor", detail=f"worker {index}, ports {_ports(config)}, {recovered} batches recovered"))
+        tell(
+            StageStarted(
+                stage="sensor",
+                detail=f"worker {index}, ports {_ports(config)}, {recovered} batches recovered",
+            )
+        )
         tasks.create_task(_sweep(posts[0][0].guests if posts else None, config, clock, tally), name="sweep")
         stack.push_async_callback(_finish, batcher, publisher)
         await asyncio.Event().wait()
@@ -121,7 +130,9 @@ def listen(path: Path, key: str, address: str, port: int, *, shared: bool = True
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(path, key, f"{address}: this host does not speak it ({error.strerror}); leave it out of addresses") from error
+        raise ConfigError(
+            path, key, f"{address}: this host does not speak it ({error.strerror}); leave it out of addresses"
+        ) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
@@ -154,7 +165,9 @@ def _seed(keys: Path, port: int) -> bytes:
     return hashlib.blake2b(secret.read_bytes() + port.to_bytes(2, "big"), digest_size=16).digest()
 
 
-async def _sweep(guests: Guests[bytes, Conversation] | None, config: Config, clock: Clock, tally: Tally) -> None:
+async def _sweep(
+    guests: Guests[bytes, Conversation] | None, config: Config, clock: Clock, tally: Tally
+) -> None:
     """Close what is silent or has stayed too long."""
     idle, longest = int(config.sensors.idle_seconds * SECOND), int(config.sensors.max_seconds * SECOND)
     while guests is not None:
@@ -171,7 +184,9 @@ async def _sweep(guests: Guests[bytes, Conversation] | None, config: Config, clo
 def _allow_files(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard)
+        )
 
 
 def _ports(config: Config) -> str:

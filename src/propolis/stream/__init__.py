@@ -1,9 +1,9 @@
 """The stream: carries events, findings and decisions; durable, sharded, ordered per lane."""
 
 from propolis.stream.address import Address, address_of, folder
+from propolis.stream.client import Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
 from propolis.stream.heartbeat import Heartbeat, Pulse
 from propolis.stream.lanes import LaneOwner, LostLane, Work
-from propolis.stream.client import Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
 from propolis.stream.provision import provision
 from propolis.stream.publisher import Parcel, Publisher
 from propolis.stream.pull import Delivery, Pull

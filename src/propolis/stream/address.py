@@ -22,7 +22,9 @@ def folder(config: Config) -> Path:
 def address_of(config: Config) -> Address:
     """The cluster that ``stream.url`` names, or else the embedded server on this host."""
     own = folder(config) / "credentials" / "owner.nk"
-    credential = (config.path.parent / config.stream.credentials).resolve() if config.stream.credentials else None
+    credential = (
+        (config.path.parent / config.stream.credentials).resolve() if config.stream.credentials else None
+    )
     if config.stream.url:
         return Address(config.stream.url, credential)
     host, port = host_port(config.stream.listen, config.path, "stream.listen")

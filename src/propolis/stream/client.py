@@ -101,7 +101,9 @@ class Stream:
             except Unreachable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def put(self, bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0, last: int | None = None) -> int:
+    async def put(
+        self, bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0, last: int | None = None
+    ) -> int:
         """Write a key and return its revision. With ``last``, only if that is its revision (:class:`Refused` if not)."""
         headers: dict[str, str] = {}
         if ttl_seconds:
@@ -112,7 +114,9 @@ class Stream:
 
     async def delete(self, bucket: str, name: str) -> int:
         """Write a deletion marker for a key; the marker itself goes after an hour."""
-        return await self.publish(f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL", "Nats-TTL": MARKER_TTL})
+        return await self.publish(
+            f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL", "Nats-TTL": MARKER_TTL}
+        )
 
     async def get(self, bucket: str, name: str) -> Stored | None:
         """The key's present value, or None if it is absent, deleted or expired."""
@@ -137,7 +141,7 @@ class Stream:
         self, stream: str, *, subject: str = ">", start: int = 1, last_per_subject: bool = False
     ) -> AsyncIterator[Stored]:
         """Everything a stream keeps from a sequence on, up to the moment of asking."""
-        from propolis.stream.pull import Pull  # noqa: PLC0415 - a pull needs a stream first
+        from propolis.stream.pull import Pull
 
         info = await self.api(f"STREAM.INFO.{stream}")
         last = info["state"]["last_seq"]
@@ -183,7 +187,9 @@ class Stream:
             headers,
         )
 
-    async def ask_later(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> asyncio.Future[Msg]:
+    async def ask_later(
+        self, subject: str, data: bytes, headers: dict[str, str] | None = None
+    ) -> asyncio.Future[Msg]:
         """Send a request; the future is its answer, or an :class:`Unreachable` when the connection breaks."""
         self._asked += 1
         reply = f"{self._inbox}.{self._asked}"
@@ -239,7 +245,7 @@ def is_marker(headers: dict[str, str]) -> bool:
 
 def nanoseconds(timestamp: str) -> int:
     """RFC 3339 with up to nine decimals, as the server writes it, to UTC nanoseconds."""
-    from datetime import datetime  # noqa: PLC0415 - only here
+    from datetime import datetime
 
     whole, _, fraction = timestamp.rstrip("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
@@ -274,7 +280,9 @@ async def connect(url: str, stage: str, *, credential: Path | None = None, wait:
         try:
             options["nkeys_seed_str"] = credential.read_text().strip()
         except OSError as error:
-            raise StreamError(f"stream.credentials: {credential}: cannot be read ({error.strerror})") from error
+            raise StreamError(
+                f"stream.credentials: {credential}: cannot be read ({error.strerror})"
+            ) from error
     while True:
         try:
             await client.connect(
@@ -294,9 +302,13 @@ async def connect(url: str, stage: str, *, credential: Path | None = None, wait:
             )
         except (nats.errors.Error, OSError, TimeoutError) as error:
             if "authorization" in str(error).lower():
-                raise StreamError(f"{url}: the credential is refused; ask for one with `propolis credential`") from error
+                raise StreamError(
+                    f"{url}: the credential is refused; ask for one with `propolis credential`"
+                ) from error
             if not wait:
-                raise StreamError(f"{url}: no stream answers ({error or type(error).__name__}); is `propolis up` running?") from error
+                raise StreamError(
+                    f"{url}: no stream answers ({error or type(error).__name__}); is `propolis up` running?"
+                ) from error
             if not lost:
                 tell(StreamLost(stage=stage, url=url, why=f"{error or type(error).__name__}; waiting for it"))
                 lost = True

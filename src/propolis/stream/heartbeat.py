@@ -56,7 +56,14 @@ class Pulse:
     """Beats for one stage. ``figures`` is asked at each beat; :attr:`offset` and :attr:`error` are kept current."""
 
     def __init__(
-        self, stream: Stream, clock: Clock, *, stage: str, name: str, host: str, figures: Callable[[], dict[str, Any]]
+        self,
+        stream: Stream,
+        clock: Clock,
+        *,
+        stage: str,
+        name: str,
+        host: str,
+        figures: Callable[[], dict[str, Any]],
     ) -> None:
         self._stream = stream
         self._clock = clock

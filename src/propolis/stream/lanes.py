@@ -45,7 +45,7 @@ class Work(Protocol[S]):
         ...
 
 
-class LostLane(Exception):  # noqa: N818 - not a fault: somebody else owns the lane now
+class LostLane(Exception):
     """Another worker stored this lane's state."""
 
 
@@ -108,7 +108,11 @@ class LaneOwner(Generic[S]):
         while True:
             try:
                 return await Pull.pinned(
-                    self._stream, subjects.EVENTS, f"detect-{self._lane}", config, takeover_seconds=TAKEOVER_SECONDS
+                    self._stream,
+                    subjects.EVENTS,
+                    f"detect-{self._lane}",
+                    config,
+                    takeover_seconds=TAKEOVER_SECONDS,
                 )
             except Unreachable:
                 await asyncio.sleep(RETRY_SECONDS)
@@ -172,7 +176,11 @@ class LaneOwner(Generic[S]):
 
     async def _store_if_due(self) -> None:
         now = self._clock.monotonic()
-        if self._state is None or self._position == self._stored_position or now - self._stored_at < self._checkpoint:
+        if (
+            self._state is None
+            or self._position == self._stored_position
+            or now - self._stored_at < self._checkpoint
+        ):
             return
         await self.store()
 

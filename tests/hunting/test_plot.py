@@ -51,7 +51,7 @@ def test_two_numbers_are_bars_of_the_second() -> None:
 
 def test_bars_have_a_limit_and_labels_too() -> None:
     picture = plot(pa.table({"who": [f"{n}\x1b[2J" + "x" * 99 for n in range(500)], "rows": range(500)}))
-    assert picture.count("┤") == BARS
+    assert sum("xxx" in line for line in picture.splitlines()) == BARS
     assert "\x1b" not in picture
     assert max(len(line) for line in picture.splitlines()) <= 80 + LABEL_CHARACTERS
 
@@ -79,7 +79,7 @@ def test_many_points_are_thinned_and_that_is_said() -> None:
 numbers = st.one_of(st.none(), st.floats(), st.integers(-(2**63), 2**63 - 1).map(float))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=30), st.sampled_from(["bars", "histogram", "lines"]))
 def test_no_number_breaks_the_plotter(values: Sequence[float | None], kind: str) -> None:
     column = pa.array(values, pa.float64())
@@ -90,6 +90,22 @@ def test_no_number_breaks_the_plotter(values: Sequence[float | None], kind: str)
     }
     with contextlib.suppress(QueryError):
         assert plot(tables[kind])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.none() | st.text(max_size=40), min_size=1, max_size=10), st.text(max_size=20))
+def test_no_captured_text_breaks_the_plotter_or_steers_the_terminal(
+    names: Sequence[str | None], title: str
+) -> None:
+    clean = [None if name is None else name.encode(errors="replace").decode() for name in names]
+    table = pa.table(
+        {
+            "who": pa.array(clean, pa.string()),
+            title.encode(errors="replace").decode(): range(1, len(names) + 1),
+        }
+    )
+    picture = plot(table)
+    assert picture.replace("\n", "").isprintable()
 
 
 def test_decimals_and_wide_integers_are_numbers() -> None:

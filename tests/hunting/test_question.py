@@ -95,7 +95,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(WORDS, max_size=15).map(" ".join) | st.text(max_size=60))
 def test_any_text_is_a_question_or_a_query_error(sql: str) -> None:
     with contextlib.suppress(QueryError):

@@ -57,7 +57,7 @@ def test_addresses_and_ids_are_text(con: duckdb.DuckDBPyConnection, three_hours:
     assert con.execute("SELECT count(*) FROM interaction WHERE id::UUID::VARCHAR = id").fetchone() == (30,)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.ip_addresses(), min_size=1, max_size=20))
 def test_every_address_reads_as_the_stream_writes_it(addresses: list[object]) -> None:
     packed = [pack(str(address)) for address in addresses]

@@ -133,7 +133,8 @@ class Archive:
     def _write(self, taken: tuple[_Pending, ...]) -> list[DataFile]:
         files: list[DataFile] = []
         try:
-            files.extend(self._files(taken))
+            for file in self._files(taken):
+                files.append(file)  # noqa: PERF402 - what was written before a failure is to be known
         except OSError:
             # a nearly full disk takes some files of the flush and not the others, at every attempt
             self.lake.discard(files)

@@ -1,6 +1,7 @@
 """An answer on paper: CSV and JSON lines for people and scripts, Parquet for engines."""
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from decimal import Decimal
@@ -45,12 +46,13 @@ def write(table: pa.Table, file: IO[bytes], form: Literal["csv", "json"]) -> Non
     """The answer as UTF-8 text.
 
     CSV (RFC 4180): a header, then cells as :func:`text_of` makes them, safe to show.
-    JSON: one object a line, bytes in base64 (RFC 4648), numbers of 128 bits as numbers.
+    JSON (RFC 8259): one object a line, bytes in base64 (RFC 4648), numbers of 128 bits as numbers; what does not show
+    is escaped, so that it is safe to show, too.
     """
     if form == "json":
         names = table.schema.names
         for row in rows(table):
-            file.write(msgspec.json.encode(dict(zip(names, map(_json, row), strict=True))) + b"\n")
+            file.write(_json_line(dict(zip(names, map(_json, row), strict=True))) + b"\n")
         return
     writer = csv.writer(_Lines(file))
     writer.writerow(map(printable, table.schema.names))
@@ -90,6 +92,14 @@ def text_of(value: Any) -> str:
             return "true" if value else "false"
         case _:
             return printable(str(value))
+
+
+def _json_line(row: dict[str, Any]) -> bytes:
+    text = msgspec.json.encode(row).decode()
+    if not text.isprintable():
+        # outside its strings JSON is printable, so these are characters of strings
+        text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return text.encode()
 
 
 def _json(value: Any) -> Any:

@@ -70,6 +70,11 @@ def hunt(
             # files are replaced while we read, and older ones leave the disk after a while
             if attempt == ATTEMPTS or read_snapshot(root) == snapshot:
                 raise QueryError(f"{root}: {printable(str(error))}") from error
+        except duckdb.OutOfMemoryException as error:
+            limits = f"{MEMORY_LIMIT} of memory and {SPILL_LIMIT} of disk"
+            raise QueryError(
+                f"the question needs more than {limits}; narrow its time, or ask for fewer columns"
+            ) from error
         except duckdb.Error as error:
             raise QueryError(explain(error)) from error
     raise AssertionError("the last attempt returns or raises")

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from propolis.errors import QueryError
 from propolis.hunting.export import text_of
+from propolis.hunting.question import printable
 
 BARS = 40
 LINES = 4
@@ -19,6 +20,8 @@ BINS = 20
 LABEL_CHARACTERS = 30
 _LARGEST = 1e300
 _TICKS = 5
+_FRAME_ROWS = 4  # title, two edges, ticks
+_MARKERS = ("hd", "x", "o", "+")
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,10 +62,12 @@ def _lines(table: pa.Table, time: int, numbers: Sequence[int], width: int, heigh
     _, low, high = _unit(np.concatenate(series))
     title = ", ".join(table.schema.names[place] for place in numbers)
     figure = _figure(width, height, title if step == 1 else f"{title} (every {step}th row)")
-    for place, values in zip(numbers, series, strict=True):
+    for place, values, marker in zip(numbers, series, _MARKERS, strict=False):
         known = np.isfinite(values) & np.isfinite(x)
         if known.any():
-            line = figure.signal(x[known].tolist(), ((values[known] - low) / (high - low)).tolist())
+            line = figure.signal(
+                x[known].tolist(), ((values[known] - low) / (high - low)).tolist(), marker=marker
+            )
             line.lines(active=True)
             line.label(_label(table.schema.names[place]))
             figure.draw(line)
@@ -82,11 +87,13 @@ def _bars(table: pa.Table, label: int, number: int, width: int) -> str:
     largest = max(float(np.abs(values[known]).max()), np.finfo(float).tiny)
     lengths = (values[known] / largest)[::-1].tolist()
     rows = list(range(1, len(lengths) + 1))
-    figure = _figure(width, 2 * len(rows) + 4, table.schema.names[number])
-    figure.draw(figure.bar(rows, lengths, orientation="horizontal", width=0.5))
+    # a row a bar and one between
+    figure = _figure(width, 2 * len(rows) + 1 + _FRAME_ROWS, table.schema.names[number])
+    figure.draw(figure.bar(rows, lengths, orientation="horizontal", width=0.1))
+    figure.ruler("y").lim(0.5, len(rows) + 0.5)
     figure.ruler("y").ticks(rows, labels[::-1])
     marks = np.linspace(min(0.0, *lengths), max(0.0, *lengths), _TICKS)
-    figure.ruler("x").ticks(marks.tolist(), [f"{mark * largest:.4g}" for mark in marks])
+    figure.ruler("x").ticks(marks.tolist(), [_figures(mark * largest) for mark in marks])
     return _text(figure)
 
 
@@ -100,7 +107,7 @@ def _histogram(name: str, values: Floats, width: int, height: int) -> str:
     middles = (edges[:-1] + edges[1:]) / 2
     most = int(counts.max())
     figure.draw(figure.bar(middles.tolist(), (counts / most).tolist(), width=1))
-    figure.ruler("y").ticks([0, 0.5, 1], ["0", f"{most / 2:g}", str(most)])
+    figure.ruler("y").ticks([0, 0.5, 1], ["0", _figures(most / 2), _figures(most)])
     figure.ruler("x").ticks(*_ticks(low, high))
     return _text(figure)
 
@@ -127,7 +134,11 @@ def _unit(values: Floats) -> tuple[Floats, float, float]:
 
 def _ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     marks = np.linspace(0, 1, _TICKS)
-    return marks.tolist(), [f"{low + mark * (high - low):.4g}" for mark in marks]
+    return marks.tolist(), [_figures(low + mark * (high - low)) for mark in marks]
+
+
+def _figures(number: float) -> str:
+    return f"{number:,.0f}" if 1_000 <= abs(number) < 1e12 else f"{number:.4g}"
 
 
 def _moments(microseconds: Floats) -> list[str]:
@@ -138,6 +149,7 @@ def _moments(microseconds: Floats) -> list[str]:
 
 
 def _label(text: str) -> str:
+    text = printable(text).strip() or "(none)"  # the plotter fails on a label without ink
     return text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1] + "…"
 
 
@@ -147,7 +159,7 @@ def _figure(width: int, height: int, title: str) -> Any:
     figure.clear()
     figure.theme("colorless")
     figure.plot_size(max(width, 20), max(height, 8))
-    figure.title(_label(title))
+    figure.title(printable(title)[:width])
     return figure
 
 

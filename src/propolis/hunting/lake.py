@@ -183,8 +183,11 @@ class LakeWriter:
 
     def discard(self, files: Iterable[DataFile]) -> None:
         """Remove files that were written and never part of a :meth:`commit`. Raises ``OSError``."""
+        # a commit that failed may have reached the disk all the same: what it named waits for the next one
+        retired = {file.path for file in self._retired}
         for file in files:
-            (self.root / file.path).unlink(missing_ok=True)
+            if file.path not in retired:
+                (self.root / file.path).unlink(missing_ok=True)
 
     def commit(
         self, *, add: Iterable[DataFile] = (), remove: Iterable[DataFile] = (), sequence: int | None = None

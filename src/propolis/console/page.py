@@ -1,0 +1,82 @@
+"""The page: NiceGUI, its assets from its own wheel, nothing from elsewhere.
+
+It is built empty and filled over the WebSocket, so no attacker's word is ever in its HTML
+(:mod:`propolis.console.gate` relies on that).
+"""
+
+from nicegui import ui
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from propolis.clock import rfc3339
+from propolis.console import gate
+from propolis.console.card import MARK
+from propolis.console.console import Console
+from propolis.console.fleet import Fleet
+from propolis.console.found import Found
+from propolis.console.hero import Hero
+from propolis.console.standing import Held, Mode, Refusals
+from propolis.console.visitor import Visitor
+
+REFRESH_SECONDS = 1.0
+HONEY = "#f0b429"
+FAVICON = MARK.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" fill="{HONEY}" ')
+
+
+def mount(app: Starlette, console: Console) -> None:
+    """Put the page under ``/``. NiceGUI lives once in a process, so call it once."""
+
+    @ui.page("/")
+    def page(request: Request) -> None:
+        Page(Visitor(console, request.scope[gate.SESSION]))
+
+    ui.run_with(
+        app,  # type: ignore[arg-type]  # it asks for no more than a Starlette application has
+        title="Propolis",
+        favicon=FAVICON,
+        dark=True,
+        tailwind=False,
+        gzip_middleware_factory=None,
+        show_welcome_message=False,
+        binding_refresh_interval=None,
+    )
+
+
+class Page:
+    """One browser's page."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._console = visitor.console
+        ui.add_head_html('<link rel="stylesheet" href="/console.css">')
+        ui.colors(primary=HONEY, dark_page="#0d1015")
+        self._head()
+        mode = Mode(visitor)
+        hero = Hero(self._console.board)
+        with ui.element("div").classes("grid"):
+            found = Found(self._console)
+        with ui.element("div").classes("grid wide"):
+            held = Held(visitor)
+            refusals = Refusals(visitor)
+        self._sections = (mode, hero, found, held, refusals, Fleet(self._console.board))
+        ui.timer(REFRESH_SECONDS, self._refresh)
+
+    def _head(self) -> None:
+        with ui.element("header").classes("top"):
+            ui.html(MARK, sanitize=False)  # our own drawing
+            ui.label("Propolis").classes("name")
+            ui.label(self._console.config.host_name).classes("dim mono")
+            self._stream = ui.label().classes("badge")
+            self._time = ui.label().classes("faint mono push")
+            ui.button("Log out", on_click=self._visitor.leave).props("flat dense no-caps color=grey-5")
+
+    def _refresh(self) -> None:
+        if not self._visitor.is_in():
+            self._visitor.leave()
+            return
+        is_up = self._console.stream.client.is_connected
+        self._stream.set_text("stream" if is_up else "stream lost")
+        self._stream.classes(add="up" if is_up else "lost", remove="lost" if is_up else "up")
+        self._time.set_text(f"{rfc3339(self._console.clock.now())[:19].replace('T', ' ')} UTC")
+        for section in self._sections:
+            section.refresh()

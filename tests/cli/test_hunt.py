@@ -14,7 +14,8 @@ from propolis.config import Config
 from propolis.errors import ConfigError, QueryError
 from propolis.events import CommandRun, Connection, Interaction, pack
 from propolis.events.interaction import to_batch
-from propolis.hunting import Archive, Unflushed
+from propolis.hunting import Archive
+from propolis.hunting.hunt import Unflushed
 
 NOW = 1_800_000_000 * SECOND
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propolis.errors import QueryError
-from propolis.hunting import rows, save, text_of, write
+from propolis.hunting.export import rows, save, text_of, write
 
 TABLE = pa.table(
     {

@@ -8,7 +8,8 @@ import pytest
 
 from propolis.clock import SECOND, ManualClock
 from propolis.errors import LakeError, QueryError
-from propolis.hunting import Answer, Archive, Unflushed, committed, compact, hunt, read_snapshot
+from propolis.hunting import Archive, compact, read_snapshot
+from propolis.hunting.hunt import Answer, Unflushed, committed, hunt
 from propolis.hunting.lake import RETIRE_SECONDS, Snapshot
 
 MODULE = importlib.import_module("propolis.hunting.hunt")

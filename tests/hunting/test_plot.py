@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propolis.errors import QueryError
-from propolis.hunting import plot
-from propolis.hunting.plot import BARS, LABEL_CHARACTERS
+from propolis.hunting.plot import BARS, LABEL_CHARACTERS, plot
 
 
 def test_a_name_and_a_number_are_bars_from_the_top_down() -> None:

@@ -7,29 +7,48 @@ from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
 import pyarrow as pa
+import uvloop
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from propolis import hunting
+from propolis.cli.context import connected
 from propolis.cli.settings import DEFAULT_CONFIG, ConfigPath, configured
 from propolis.config import Config
-from propolis.errors import QueryError
+from propolis.errors import QueryError, StreamError
+from propolis.hunting import export as exporting
+from propolis.hunting import hunt as asking
+from propolis.hunting import plot as plotting
+from propolis.hunting.gather import gather as gather_from
 
 CELL_CHARACTERS = 200
 """A cell of the table shows no more; the other outputs show all."""
 
 Output: TypeAlias = Literal["table", "csv", "json", "parquet"]
 
-Gather: TypeAlias = Callable[[Config, int], tuple[hunting.Unflushed, Mapping[str, pa.Table]]]
+Gather: TypeAlias = Callable[[Config, int], tuple[asking.Unflushed, Mapping[str, pa.Table]]]
 """From the settings and the lake's committed sequence to what the lake has not yet, and further tables by name."""
 
 
-def only_the_lake(_config: Config, _committed: int) -> tuple[hunting.Unflushed, Mapping[str, pa.Table]]:
+def only_the_lake(_config: Config, _committed: int) -> tuple[asking.Unflushed, Mapping[str, pa.Table]]:
     """Nothing but what is flushed."""
     return {}, {}
+
+
+def with_the_stream(config: Config, committed: int) -> tuple[asking.Unflushed, Mapping[str, pa.Table]]:
+    """What the running stream holds beside the lake; nothing, and a word of it, when none runs."""
+
+    async def look() -> tuple[asking.Unflushed, Mapping[str, pa.Table]]:
+        async with connected(config) as stream:
+            return await gather_from(stream, committed)
+
+    try:
+        return uvloop.run(look())
+    except StreamError as error:
+        Console(file=sys.stderr).print(f"only what is in the lake already: {error}", markup=False, highlight=False)
+        return {}, {}
 
 
 def hunt(
@@ -62,7 +81,7 @@ def hunt(
     """
     settings, out = configured(config), sys.stdout.buffer
     try:
-        run(query, settings, output=output, to=to, plot=plot, limit=limit, gather=only_the_lake, out=out)
+        run(query, settings, output=output, to=to, plot=plot, limit=limit, gather=with_the_stream, out=out)
     except BrokenPipeError:
         # `| head` has seen enough; what Python still holds for standard output goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,11 +111,11 @@ def run(
     answer = _ask(query, config, limit, gather)
     console = Console(file=sys.stderr)
     if plot:
-        out.write(hunting.plot(answer.table, width=console.width).encode() + b"\n")
+        out.write(plotting.plot(answer.table, width=console.width).encode() + b"\n")
     elif to is not None and output != "table":
-        hunting.save(answer.table, to, output)
+        exporting.save(answer.table, to, output)
     elif output == "csv" or output == "json":  # noqa: PLR1714 - the type checker follows this form
-        hunting.write(answer.table, out, output)
+        exporting.write(answer.table, out, output)
     else:
         out.write(_table(answer.table, console.width).encode())
     out.flush()
@@ -106,7 +125,7 @@ def run(
     )
 
 
-def _ask(query: str, config: Config, limit: int, gather: Gather) -> hunting.Answer:
+def _ask(query: str, config: Config, limit: int, gather: Gather) -> asking.Answer:
     root = config.state / config.lake.path
     columns = (SpinnerColumn(), TextColumn("hunting"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
@@ -116,8 +135,8 @@ def _ask(query: str, config: Config, limit: int, gather: Gather) -> hunting.Answ
             if percent >= 0:
                 progress.update(task, completed=percent, total=100.0)
 
-        unflushed, extra = gather(config, hunting.committed(root))
-        return hunting.hunt(
+        unflushed, extra = gather(config, asking.committed(root))
+        return asking.hunt(
             query, root, unflushed, extra=extra, spill=config.state, limit=limit, on_progress=show
         )
 
@@ -131,10 +150,10 @@ def _table(table: pa.Table, width: int) -> str:
             or pa.types.is_decimal(field.type)
         )
         grid.add_column(
-            Text(hunting.text_of(field.name)), justify="right" if is_number else "left", overflow="fold"
+            Text(exporting.text_of(field.name)), justify="right" if is_number else "left", overflow="fold"
         )
-    for row in hunting.rows(table):
-        grid.add_row(*(Text(_cell(hunting.text_of(value))) for value in row))
+    for row in exporting.rows(table):
+        grid.add_row(*(Text(_cell(exporting.text_of(value))) for value in row))
     console = Console(width=width, color_system="standard" if sys.stdout.isatty() else None)
     with console.capture() as captured:
         console.print(grid)

@@ -21,6 +21,9 @@ MAX_UNSENT_BYTES = 256 * 1024
 MAX_PROXY_BYTES = proxy.V2_LONGEST
 PROXY_SECONDS = 5.0
 
+PATIENT = frozenset({ConnectionOpened, ConnectionClosed})
+"""That somebody came or went is evidence of little; it may wait for what was said."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -257,7 +260,7 @@ class Conversation(asyncio.Protocol):
         if connection is None:
             return
         self._post.figures.events += 1
-        self._post.batcher.add(Interaction(now, connection, self._ordinal, event))
+        self._post.batcher.add(Interaction(now, connection, self._ordinal, event), can_wait=type(event) in PATIENT)
         self._ordinal += 1
 
 

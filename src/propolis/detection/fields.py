@@ -1,0 +1,183 @@
+"""The fields a rule can ask of one event, as bytes (payloads as sent, text columns as UTF-8), computed when asked for.
+
+Three views hold for every kind, each going further than the one before: ``raw`` what was received; ``decoded`` with
+percent, plus and JSON escapes undone and in lower case; ``resolved`` with Log4j lookups undone as well. Every other
+field is a part of ``raw`` or ``decoded``, so whatever a rule finds in a field is found in :meth:`Fields.scanned` too.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+ROUNDS = 3
+"""How often escapes are undone: attackers encode twice, rarely three times."""
+
+LOOKUP_ROUNDS = 16
+"""How deep Log4j lookups may nest."""
+
+SUMMARY_CHARS = 120
+"""Length of the human text of an evidence."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "ClientIdentified": ("software", "fingerprint"),
+    "CredentialTried": ("username", "secret", "method"),
+    "CommandRun": ("command",),
+    "RequestReceived": ("payload", "method", "path", "host", "user_agent"),
+    "PayloadReceived": ("payload",),
+    "Malformed": ("payload",),
+}
+"""The columns a kind is judged by, in the order of ``values`` below; other kinds carry no bytes of the client's."""
+
+_VIEWS = ("raw", "decoded", "resolved")
+_REQUEST = ("path_decoded", "query", "headers", "body")
+_HEADER = "header."
+_UNICODE = re.compile(rb"[\\%]u00([0-9a-fA-F]{2})")
+_LOOKUP = re.compile(
+    rb"\$\{(?:(?:lower|upper):([^${}]*+)|date:'([^${}']*+)'|[^${}:]*+(?::(?!-)[^${}:]*+)*+:-([^${}]*+))\}"
+)
+
+
+def has_field(kind: str, name: str) -> bool:
+    """Whether events of this kind have such a field."""
+    if name in _VIEWS or name in COLUMNS.get(kind, ()):
+        return kind in COLUMNS
+    return kind == "RequestReceived" and (
+        name in _REQUEST or (name.startswith(_HEADER) and len(name) > len(_HEADER))
+    )
+
+
+class Fields:
+    """One event's fields. ``values`` are the bytes of ``COLUMNS[kind]``.
+
+    A request is judged by its raw message; only one that has none is put together from its other columns.
+    """
+
+    __slots__ = ("_known", "kind")
+
+    def __init__(self, kind: str, values: tuple[bytes, ...]) -> None:
+        self.kind = kind
+        self._known: dict[str, bytes] = dict(zip(COLUMNS[kind], values, strict=True))
+        if kind == "RequestReceived":
+            payload = self._known["payload"] or _message(*values[1:])
+            self._known = {"payload": payload, "raw": payload}
+        else:
+            self._known["raw"] = b"\n".join(values)
+
+    def __getitem__(self, name: str) -> bytes:
+        value = self._known.get(name)
+        if value is None:
+            value = self._known[name] = self._derive(name)
+        return value
+
+    def scanned(self) -> bytes:
+        """Everything a rule could find in this event, once: the views that differ, a line break between them."""
+        raw = self["raw"]
+        parts = [raw]
+        if _is_wrapped(raw):
+            parts.append(self["decoded"])
+        if b"${" in parts[-1]:
+            parts.append(self["resolved"])
+        return b"\n".join(parts)
+
+    def summary(self) -> str:
+        """The decisive bytes for people: printable, at most ``SUMMARY_CHARS``."""
+        match self.kind:
+            case "RequestReceived":
+                text = b" ".join((self["method"], self["path"], self["body"][:SUMMARY_CHARS]))
+            case "CredentialTried":
+                text = b"%s / %s (%s)" % (self["username"], self["secret"], self["method"])
+            case _:
+                text = self["raw"]
+        return printable(text)
+
+    def _derive(self, name: str) -> bytes:
+        match name:
+            case "decoded":
+                return decode(self["raw"])
+            case "resolved":
+                return resolve(self["decoded"])
+            case "path_decoded":
+                return decode(self["path"])
+            case "query":
+                return self["path"].partition(b"?")[2]
+            case "host":
+                return self._header(b"host")
+            case "user_agent":
+                return self._header(b"user-agent")
+            case "method" | "path" | "headers" | "body" if self.kind == "RequestReceived":
+                self._parse()
+                return self._known[name]
+            case _:
+                return self._header(name.removeprefix(_HEADER).lower().encode("latin-1", "replace"))
+
+    def _parse(self) -> None:
+        payload = self._known["payload"]
+        ends = [
+            (at, skip) for mark, skip in ((b"\r\n\r\n", 4), (b"\n\n", 2)) if (at := payload.find(mark)) >= 0
+        ]
+        end, skip = min(ends, default=(len(payload), 0))
+        line, _, headers = payload[:end].partition(b"\n")
+        method, _, rest = line.rstrip(b"\r").partition(b" ")
+        self._known["method"] = method
+        self._known["path"] = rest.rpartition(b" HTTP/")[0] or rest
+        self._known["headers"] = headers
+        self._known["body"] = payload[end + skip :]
+
+    def _header(self, name: bytes) -> bytes:
+        """The value of the first header of this name, or nothing."""
+        for line in self["headers"].split(b"\n"):
+            key, colon, value = line.partition(b":")
+            if colon and key.strip().lower() == name:
+                return value.strip()
+        return b""
+
+
+def decode(data: bytes) -> bytes:
+    r"""Undo what a client can wrap bytes in, and lower the case.
+
+    That is ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``:
+    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
+    """
+    data = data.replace(b"+", b" ")
+    for _ in range(ROUNDS):
+        before = data
+        if b"u00" in data:
+            data = _UNICODE.sub(lambda escape: bytes((int(escape[1], 16),)), data)
+        if b"%" in data:
+            data = unquote_to_bytes(data)
+        if data == before:
+            break
+    return data.replace(b"\\/", b"/").lower()
+
+
+def _is_wrapped(data: bytes) -> bool:
+    """Whether :func:`decode` would change more than the case."""
+    return b"+" in data or b"%" in data or b"\\" in data
+
+
+def resolve(data: bytes) -> bytes:
+    """Undo Log4j lookups that stand for text, innermost first.
+
+    Such are ``${lower:j}``, ``${::-j}``, ``${env:X:-j}``, ``${date:'j'}``.
+    What remains is what the library would have resolved against the world, such as ``${jndi:...}``
+    (Apache Log4j 2 manual, Lookups). O(bytes) a round, at most ``LOOKUP_ROUNDS``.
+    """
+    for _ in range(LOOKUP_ROUNDS):
+        if b"${" not in data:
+            break
+        data, changed = _LOOKUP.subn(
+            lambda lookup: lookup[lookup.lastindex] if lookup.lastindex else b"", data
+        )
+        if not changed:
+            break
+    return data
+
+
+def printable(data: bytes) -> str:
+    """Bytes as one short line: what is not printable ASCII becomes a dot, cut at ``SUMMARY_CHARS``."""
+    text = data[:SUMMARY_CHARS].decode("latin-1").strip()
+    return "".join(char if " " <= char <= "~" else "." for char in text)
+
+
+def _message(method: bytes, path: bytes, host: bytes, user_agent: bytes) -> bytes:
+    return b"%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n\r\n" % (method, path, host, user_agent)

@@ -1,8 +1,8 @@
 """The stream: carries events, findings and decisions; durable, sharded, ordered per lane."""
 
 from propolis.stream.address import Address, address_of, folder
-from propolis.stream.bare_nats import nats as _nats  # noqa: F401 - before anything else loads it
-from propolis.stream.client import Msg, Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
+from propolis.stream.bare_nats import Msg  # before anything else loads nats-py
+from propolis.stream.client import Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
 from propolis.stream.heartbeat import Heartbeat, Pulse
 from propolis.stream.lanes import LaneOwner, LostLane, Work
 from propolis.stream.provision import provision

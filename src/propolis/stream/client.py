@@ -8,18 +8,19 @@ a return value. nats-py carries the bytes; the JetStream API is spoken directly 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from propolis.errors import StreamError
 from propolis.notes import StreamBack, StreamLost, tell
+from propolis.stream import credentials
 
 REQUEST_SECONDS = 5.0
 RETRY_SECONDS = 0.2
@@ -37,7 +38,7 @@ class Stored(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-class Refused(StreamError):
+class Refused(StreamError):  # noqa: N818 - an answer, of which some are expected
     """The stream answered no; ``code`` is JetStream's error code."""
 
     def __init__(self, code: int, why: str) -> None:
@@ -45,16 +46,22 @@ class Refused(StreamError):
         super().__init__(f"the stream refused: {why} ({code})")
 
 
-class Unreachable(StreamError):
+class Unreachable(StreamError):  # noqa: N818 - a state of the network, of which waiting is the cure
     """The stream did not answer in time."""
 
 
 WRONG_LAST_SEQUENCE = frozenset({10_071, 10_164})
 NOT_FOUND = frozenset({10_014, 10_037, 10_059})
+TOO_LARGE = 10_054
+FINAL = WRONG_LAST_SEQUENCE | {TOO_LARGE}
+"""Refusals that asking again does not change; all others (no space, no quorum, …) pass."""
 
 
 class Stream:
-    """One connection, kept open across crashes of the server. Make it with :func:`connect`."""
+    """One connection, kept open across crashes of the server. Make it with :func:`connect`.
+
+    :meth:`trouble` and :meth:`well` tell of a stream that does not do its work, once each time it begins and ends.
+    """
 
     def __init__(self, client: Client, url: str, stage: str) -> None:
         self.client = client
@@ -62,9 +69,11 @@ class Stream:
         self.stage = stage
         self.on_back: set[Callable[[], None]] = set()
         self._inbox = ""
+        self.ready = False
         self.closing = False
         self._asked = 0
         self._replies: dict[str, asyncio.Future[Msg]] = {}
+        self._is_troubled = False
 
     async def open(self) -> None:
         """Be ready for answers; called once the connection stands."""
@@ -77,6 +86,18 @@ class Stream:
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
             await asyncio.wait_for(self.client.drain(), 2.0)
         await self.client.close()
+
+    def trouble(self, why: str) -> None:
+        """The stream does not do its work: told when it begins."""
+        if not self._is_troubled and not self.closing:
+            self._is_troubled = True
+            tell(StreamLost(stage=self.stage, url=self.url, why=why))
+
+    def well(self) -> None:
+        """The stream does its work: told if it did not before."""
+        if self._is_troubled:
+            self._is_troubled = False
+            tell(StreamBack(stage=self.stage, url=self.url))
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str = "", headers: dict[str, str] | None = None
@@ -94,17 +115,26 @@ class Stream:
     async def insist(
         self, subject: str, data: bytes, *, message_id: str, headers: dict[str, str] | None = None
     ) -> int:
-        """:meth:`publish`, repeated until the stream has it; the message id keeps it single."""
+        """:meth:`publish`, repeated until the stream has it; the message id keeps it single.
+
+        Raises :class:`Refused` only for what asking again does not change (:data:`FINAL`).
+        """
         while True:
             try:
-                return await self.publish(subject, data, message_id=message_id, headers=headers)
-            except Unreachable:
+                sequence = await self.publish(subject, data, message_id=message_id, headers=headers)
+            except (Refused, Unreachable) as error:
+                if isinstance(error, Refused) and error.code in FINAL:
+                    raise
+                self.trouble(str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.well()
+                return sequence
 
     async def put(
         self, bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0, last: int | None = None
     ) -> int:
-        """Write a key and return its revision. With ``last``, only if that is its revision (:class:`Refused` if not)."""
+        """Write a key and return its revision. With ``last``, only if that is its revision (else :class:`Refused`)."""
         headers: dict[str, str] = {}
         if ttl_seconds:
             headers["Nats-TTL"] = f"{max(1, round(ttl_seconds))}s"
@@ -125,23 +155,24 @@ class Stream:
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """The newest message on a subject."""
-        return await self._direct(stream, {"last_by_subj": subject})
+        return await self._direct(f"{stream}.{subject}", b"")
 
     async def message(self, stream: str, sequence: int) -> Stored | None:
         """The message with this sequence, if it is still kept."""
-        return await self._direct(stream, {"seq": sequence})
+        return await self._direct(stream, json.dumps({"seq": sequence}).encode())
 
-    async def keys(self, bucket: str) -> AsyncIterator[Stored]:
+    async def keys(self, bucket: str) -> AsyncGenerator[Stored, None]:
         """Every present key of a bucket, once."""
-        async for stored in self.history(f"KV_{bucket}", last_per_subject=True):
-            if not is_marker(stored.headers):
-                yield stored
+        async with contextlib.aclosing(self.history(f"KV_{bucket}", last_per_subject=True)) as history:
+            async for stored in history:
+                if not is_marker(stored.headers):
+                    yield stored
 
     async def history(
         self, stream: str, *, subject: str = ">", start: int = 1, last_per_subject: bool = False
-    ) -> AsyncIterator[Stored]:
+    ) -> AsyncGenerator[Stored, None]:
         """Everything a stream keeps from a sequence on, up to the moment of asking."""
-        from propolis.stream.pull import Pull
+        from propolis.stream.pull import Pull  # noqa: PLC0415 - a pull needs a stream first
 
         info = await self.api(f"STREAM.INFO.{stream}")
         last = info["state"]["last_seq"]
@@ -149,31 +180,20 @@ class Stream:
             return
         policy = {"deliver_policy": "last_per_subject"} if last_per_subject else start_at(start)
         pull = await Pull.ephemeral(self, stream, {"filter_subject": subject, **policy})
-        async with contextlib.aclosing(pull):
-            if not pull.pending:
-                return
-            while True:
-                for stored in await pull.next():
+        async with contextlib.aclosing(pull), contextlib.aclosing(pull.backlog()) as backlog:
+            async for deliveries in backlog:
+                for stored in deliveries:
                     yield stored
-                    if stored.sequence >= last or stored.pending == 0:
+                    if stored.sequence >= last:
                         return
 
     async def api(self, call: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
         """One call of the JetStream API (``$JS.API.<call>``). Raises :class:`Refused` or :class:`Unreachable`."""
         reply = await self._ask(f"$JS.API.{call}", json.dumps(request).encode() if request else b"", None)
-        answer: dict[str, Any] = json.loads(reply.data)
-        if "error" in answer:
-            raise Refused(answer["error"].get("err_code", 0), answer["error"].get("description", "no reason"))
-        return answer
+        return _answer(reply.data)
 
-    async def server_time(self, bucket: str, name: str, value: bytes, *, ttl_seconds: float) -> int:
-        """Write a key and read the server's own time of it back: UTC nanoseconds."""
-        await self.put(bucket, name, value, ttl_seconds=ttl_seconds)
-        stored = await self.last(f"KV_{bucket}", f"$KV.{bucket}.{name}")
-        return stored.time if stored else 0
-
-    async def _direct(self, stream: str, request: dict[str, Any]) -> Stored | None:
-        reply = await self._ask(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), None)
+    async def _direct(self, place: str, request: bytes) -> Stored | None:
+        reply = await self._ask(f"$JS.API.DIRECT.GET.{place}", request, None)
         headers = dict(reply.headers or {})
         if headers.get("Status") == "404":
             return None
@@ -190,23 +210,35 @@ class Stream:
     async def ask_later(
         self, subject: str, data: bytes, headers: dict[str, str] | None = None
     ) -> asyncio.Future[Msg]:
-        """Send a request; the future is its answer, or an :class:`Unreachable` when the connection breaks."""
+        """Send a request; the future is its answer, or an error.
+
+        :class:`Unreachable` when there is no connection or it breaks, :class:`Refused` for a message that is too large.
+        Raises :class:`StreamError` when the server has shut us out for good.
+        """
         self._asked += 1
         reply = f"{self._inbox}.{self._asked}"
         future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._replies[reply] = future
         future.add_done_callback(lambda _: self._replies.pop(reply, None))
+        if not self.client.is_connected and not self.client.is_closed:
+            # what nats-py buffers meanwhile it would send behind what was asked again
+            future.set_exception(Unreachable(f"{self.url}: not connected"))
+            return future
         try:
             await self.client.publish(subject, data, reply=reply, headers=headers)
+        except nats.errors.ConnectionClosedError as error:
+            future.cancel()
+            raise StreamError(f"{self.url}: shut us out ({self.client.last_error or error})") from error
+        except nats.errors.MaxPayloadError:
+            _fail(future, Refused(TOO_LARGE, f"{len(data)} bytes are more than one message may have"))
         except (nats.errors.Error, OSError) as error:
-            future.set_exception(Unreachable(f"{self.url}: {subject}: {error or type(error).__name__}"))
+            _fail(future, Unreachable(f"{self.url}: {subject}: {error or type(error).__name__}"))
         return future
 
     def disconnected(self) -> None:
         """The connection broke: whoever waits for an answer learns it now."""
         for future in list(self._replies.values()):
-            if not future.done():
-                future.set_exception(Unreachable(f"{self.url}: the connection broke"))
+            _fail(future, Unreachable(f"{self.url}: the connection broke"))
 
     async def _ask(self, subject: str, data: bytes, headers: dict[str, str] | None) -> Msg:
         future = await self.ask_later(subject, data, headers)
@@ -220,17 +252,30 @@ class Stream:
         if future is None or future.done():
             return
         if not message.data and (message.headers or {}).get("Status") == "503":
-            future.set_exception(Unreachable(f"{self.url}: the stream is not there (no responders)"))
+            _fail(future, Unreachable(f"{self.url}: the stream is not there (no responders)"))
         else:
             future.set_result(message)
 
 
+def _fail(future: asyncio.Future[Msg], error: StreamError) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
 def acknowledged(reply: bytes) -> int:
-    """The sequence in a publish acknowledgement. Raises :class:`Refused`."""
-    answer = msgspec.json.decode(reply)
-    if "error" in answer:
-        raise Refused(answer["error"].get("err_code", 0), answer["error"].get("description", "no reason"))
-    return int(answer["seq"])
+    """The sequence in a publish acknowledgement. Raises :class:`Refused`, or :class:`Unreachable` if it is none."""
+    return int(_answer(reply).get("seq", 0))
+
+
+def _answer(reply: bytes) -> dict[str, Any]:
+    try:
+        answer = msgspec.json.decode(reply, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unreachable(f"an answer that is none of JetStream's: {error}") from error
+    fault = answer.get("error")
+    if isinstance(fault, dict):
+        raise Refused(int(fault.get("err_code", 0)), str(fault.get("description", "no reason")))
+    return answer
 
 
 def start_at(sequence: int) -> dict[str, Any]:
@@ -245,76 +290,87 @@ def is_marker(headers: dict[str, str]) -> bool:
 
 def nanoseconds(timestamp: str) -> int:
     """RFC 3339 with up to nine decimals, as the server writes it, to UTC nanoseconds."""
-    from datetime import datetime
-
     whole, _, fraction = timestamp.rstrip("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
+class _NoneAnswers(Exception):  # noqa: N818 - ends one round of dialling
+    """Every server was tried once."""
+
+
 async def connect(url: str, stage: str, *, credential: Path | None = None, wait: bool = True) -> Stream:
     """Connect to the first of the servers in ``url`` that answers; with ``wait``, say so and go on until one does.
 
-    Raises :class:`StreamError` when the credential is refused, and without ``wait`` when nobody answers.
+    Raises :class:`StreamError` when the credential cannot be used or is refused, and without ``wait`` when nobody
+    answers.
     """
-    client = Client()
-    stream = Stream(client, url, stage)
-    lost = False
-
-    async def on_lost() -> None:
-        stream.disconnected()
-        if not stream.closing:
-            tell(StreamLost(stage=stage, url=url, why="disconnected"))
-
-    async def on_back() -> None:
-        tell(StreamBack(stage=stage, url=url))
-        for wake in list(stream.on_back):
-            wake()
-
-    async def on_error(error: Exception) -> None:
-        if "authorization" in str(error).lower() or "permissions" in str(error).lower():
-            tell(StreamLost(stage=stage, url=url, why=str(error)))
-
     options: dict[str, Any] = {}
     if credential is not None:
-        try:
-            options["nkeys_seed_str"] = credential.read_text().strip()
-        except OSError as error:
-            raise StreamError(
-                f"stream.credentials: {credential}: cannot be read ({error.strerror})"
-            ) from error
+        options["nkeys_seed_str"] = credentials.seed_of(credential)
+        options["inbox_prefix"] = credentials.inbox_of(credentials.public_key(credential))
+    told = False
     while True:
+        stream = Stream(Client(), url, stage)
         try:
-            await client.connect(
-                servers=url.split(","),
-                name=f"propolis {stage}",
-                connect_timeout=2,
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=RETRY_SECONDS,
-                ping_interval=5,
-                max_outstanding_pings=2,
-                pending_size=PENDING_BYTES,
-                disconnected_cb=on_lost,
-                reconnected_cb=on_back,
-                error_cb=on_error,
-                **options,
-            )
-        except (nats.errors.Error, OSError, TimeoutError) as error:
+            await _dial(stream, options)
+        except (nats.errors.Error, OSError, TimeoutError, _NoneAnswers) as error:
+            await stream.client.close()
             if "authorization" in str(error).lower():
                 raise StreamError(
                     f"{url}: the credential is refused; ask for one with `propolis credential`"
                 ) from error
             if not wait:
-                raise StreamError(
-                    f"{url}: no stream answers ({error or type(error).__name__}); is `propolis up` running?"
-                ) from error
-            if not lost:
-                tell(StreamLost(stage=stage, url=url, why=f"{error or type(error).__name__}; waiting for it"))
-                lost = True
+                raise StreamError(f"{url}: no stream answers ({error}); is `propolis up` running?") from error
+            if not told:
+                tell(StreamLost(stage=stage, url=url, why=f"{error}; waiting for it"))
+                told = True
             await asyncio.sleep(RETRY_SECONDS)
             continue
-        if lost:
+        if told:
             tell(StreamBack(stage=stage, url=url))
         await stream.open()
         return stream
+
+
+async def _dial(stream: Stream, options: dict[str, Any]) -> None:
+    """Try each server once. Raises what the last of them said."""
+    servers = stream.url.split(",")
+    tried = 0
+
+    async def on_lost() -> None:
+        stream.disconnected()
+        stream.trouble("disconnected")
+
+    async def on_back() -> None:
+        stream.well()
+        for wake in list(stream.on_back):
+            wake()
+
+    async def on_error(error: Exception) -> None:
+        nonlocal tried
+        refused = "authorization" in str(error).lower()
+        if not stream.ready:
+            # nats-py would go on for ever and say nothing
+            tried += 1
+            if refused or tried >= len(servers):
+                raise _NoneAnswers(str(error) or type(error).__name__) from error
+        elif refused or "permissions" in str(error).lower():
+            stream.trouble(str(error))
+
+    await stream.client.connect(
+        servers=servers,
+        name=f"propolis {stream.stage}",
+        connect_timeout=2,
+        allow_reconnect=True,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=cast("int", RETRY_SECONDS),  # nats-py takes any number
+        ping_interval=5,
+        max_outstanding_pings=2,
+        pending_size=PENDING_BYTES,
+        disconnected_cb=on_lost,
+        reconnected_cb=on_back,
+        error_cb=on_error,
+        **options,
+    )
+    stream.ready = True

@@ -5,6 +5,7 @@ write, taken to be at the middle of the round trip, is off by at most half of it
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from propolis.errors import CodecError
 from propolis.notes import counts
 from propolis.stream.client import Refused, Stored, Stream, Unreachable
 from propolis.stream.subjects import SENSORS
+from propolis.stream.subjects import key as key_of
 
 EVERY_SECONDS = 3.0
 TTL_SECONDS = 10.0
@@ -45,11 +47,14 @@ _DECODER = msgspec.json.Decoder(Heartbeat)
 
 
 def decode(stored: Stored) -> Heartbeat:
-    """A heartbeat from its key. Raises :class:`~propolis.errors.CodecError`."""
+    """A heartbeat from its key. Raises :class:`~propolis.errors.CodecError`, also for one under somebody else's key."""
     try:
-        return _DECODER.decode(stored.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        beat = _DECODER.decode(stored.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError("heartbeat", stored.subject, str(error)) from error
+    if stored.subject != key_of(SENSORS, f"{beat.stage}.{beat.name}"):
+        raise CodecError("heartbeat", stored.subject, f"says it is {beat.stage}.{beat.name}")
+    return beat
 
 
 class Pulse:
@@ -79,10 +84,8 @@ class Pulse:
         """Beat until cancelled; a stream that is away is no reason to stop."""
         key = f"{self._stage}.{self._name}"
         while True:
-            try:
+            with contextlib.suppress(Refused, Unreachable):  # the connection tells of itself
                 await self._beat(key)
-            except (Refused, Unreachable):
-                pass  # the connection tells of itself
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _beat(self, key: str) -> None:

@@ -3,18 +3,26 @@
 The server serves one of the workers that pull (pinned client, ADR-42). Whoever is served may trust nothing else: it
 loads the stored state, reads again from the stream what came after it, and goes on. State is stored by compare-and-set
 on its revision, so that a former owner that wakes up late cannot overwrite its successor's. What a step gives is
-published under an id made of lane and sequence, and what a successor repeats is recognised by the sequence of the last
-one stored: each is there once, however often a worker dies.
+published behind the last one we know of and no other, and what a successor repeats is recognised by the sequence it
+carries: each is there once, however often a worker dies and however late one wakes up.
 """
 
 import asyncio
 import contextlib
 from typing import Generic, Protocol, TypeVar
 
-from propolis.clock import Clock
-from propolis.notes import LaneTaken, tell
+from propolis.clock import SECOND, Clock
+from propolis.notes import LaneTaken, LimitHit, tell
 from propolis.stream import subjects
-from propolis.stream.client import RETRY_SECONDS, WRONG_LAST_SEQUENCE, Refused, Stored, Stream, Unreachable
+from propolis.stream.client import (
+    RETRY_SECONDS,
+    TOO_LARGE,
+    WRONG_LAST_SEQUENCE,
+    Refused,
+    Stored,
+    Stream,
+    Unreachable,
+)
 from propolis.stream.pull import Delivery, Pull
 
 TAKEOVER_SECONDS = 2.0
@@ -45,7 +53,7 @@ class Work(Protocol[S]):
         ...
 
 
-class LostLane(Exception):
+class LostLane(Exception):  # noqa: N818 - not a fault: somebody else owns the lane now
     """Another worker stored this lane's state."""
 
 
@@ -69,11 +77,13 @@ class LaneOwner(Generic[S]):
         self._state: S | None = None
         self._position = 0
         self._published = 0
+        self._last_found = 0
         self._revision = 0
         self._number = 0
         self._pin = ""
         self._stored_at = 0
         self._stored_position = 0
+        self._told = -SECOND
 
     @property
     def owns(self) -> bool:
@@ -96,7 +106,9 @@ class LaneOwner(Generic[S]):
                     await self._store_if_due()
                 except LostLane:
                     self._state = None
-                except Unreachable:
+                except (Unreachable, Refused) as error:
+                    # what was not acknowledged is delivered again; catching up fills the gap until then
+                    self._stream.trouble(str(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _open(self) -> Pull:
@@ -114,7 +126,8 @@ class LaneOwner(Generic[S]):
                     config,
                     takeover_seconds=TAKEOVER_SECONDS,
                 )
-            except Unreachable:
+            except (Unreachable, Refused) as error:
+                self._stream.trouble(str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _take(self, delivery: Delivery) -> None:
@@ -146,6 +159,7 @@ class LaneOwner(Generic[S]):
         self._stored_at = self._clock.monotonic()
         found = await self._stream.last(subjects.FINDINGS, subjects.findings(self._lane))
         self._published = int(found.headers.get(subjects.SEQUENCE, "0")) if found else 0
+        self._last_found = found.sequence if found else 0
 
     async def _catch_up(self, until: int) -> None:
         """Read from the stream itself what lies between our position and a delivery."""
@@ -166,13 +180,23 @@ class LaneOwner(Generic[S]):
         found, self._state = self._work.step(message, self._state)
         self._position = message.sequence
         if found and message.sequence > self._published:
-            await self._stream.insist(
-                subjects.findings(self._lane),
-                found,
-                message_id=f"{self._lane}.{message.sequence}",
-                headers={subjects.SEQUENCE: str(message.sequence)},
+            await self._publish(message.sequence, found)
+
+    async def _publish(self, sequence: int, found: bytes) -> None:
+        """What was found in one message, behind what was found before it. Raises :class:`LostLane` if there is more."""
+        headers = {
+            subjects.SEQUENCE: str(sequence),
+            "Nats-Expected-Last-Subject-Sequence": str(self._last_found),
+        }
+        try:
+            self._last_found = await self._stream.insist(
+                subjects.findings(self._lane), found, message_id=f"{self._lane}.{sequence}", headers=headers
             )
-            self._published = message.sequence
+        except Refused as refused:
+            if refused.code != TOO_LARGE:
+                raise LostLane from refused
+            self._tell("max_payload", f"what was found in message {sequence} is dropped: {refused}")
+        self._published = sequence
 
     async def _store_if_due(self) -> None:
         now = self._clock.monotonic()
@@ -196,6 +220,17 @@ class LaneOwner(Generic[S]):
         except Refused as refused:
             if refused.code in WRONG_LAST_SEQUENCE:
                 raise LostLane from refused
-            raise
-        self._stored_position = self._position
+            if refused.code != TOO_LARGE:
+                raise
+            self._tell("max_payload", f"the state of lane {self._lane} is not stored: {refused}")
+        else:
+            self._stored_position = self._position
+            self._stream.well()
         self._stored_at = self._clock.monotonic()
+
+    def _tell(self, limit: str, cost: str) -> None:
+        """Tell of a limit at most once a second."""
+        now = self._clock.monotonic()
+        if now - self._told >= SECOND:
+            self._told = now
+            tell(LimitHit(stage=self._stream.stage, limit=limit, cost=cost))

@@ -1,15 +1,24 @@
 """The streams and buckets everything else expects; made if they are missing, told if they differ."""
 
+import asyncio
 from typing import Any
 
 from propolis.config import Stream as Settings
 from propolis.errors import StreamError
-from propolis.stream.client import Refused, Stream
+from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, Refused, Stream, Unreachable
 from propolis.stream.subjects import CLOCK, DECISIONS, EVENTS, FINDINGS, LEDGER, POLICY, SENSORS, STATES
 
 LANES = "propolis-lanes"
 DUPLICATES_SECONDS = 300
-_DAY = 86_400
+_CURES = {
+    10_047: "stream.max_bytes: more than the disk of the stream has room for; lower it or free some",
+    10_028: "stream.max_bytes: more than the account may keep; lower it",
+    10_074: "stream.replicas: more copies than the cluster has servers",
+    10_052: "stream: the servers do not take this configuration; 2.11 or newer is needed",
+    10_058: "stream: another installation made it differently",
+    10_065: "stream: another stream takes these subjects",
+}
+"""What an operator has to put right, by JetStream's error code."""
 
 
 def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
@@ -68,20 +77,37 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
 
 
 async def provision(stream: Stream, settings: Settings) -> None:
-    """Make what is missing and widen what has grown. Raises :class:`StreamError` when the lanes differ."""
+    """Make what is missing and widen what has grown; waits, and says so, while the stream cannot do it.
+
+    Raises :class:`StreamError` when the lanes differ, or there is no room.
+    """
     for config in (*streams(settings), *buckets(settings)):
-        try:
-            info = await stream.api(f"STREAM.INFO.{config['name']}")
-        except Refused:
-            await stream.api(f"STREAM.CREATE.{config['name']}", config)
-            continue
-        lanes = info["config"].get("metadata", {}).get(LANES)
-        if lanes is not None and lanes != str(settings.lanes):
-            raise StreamError(
-                f"stream.lanes: is {settings.lanes}, but the stream {config['name']} was made with {lanes}; "
-                f"set it back to {lanes}, or start with an empty host.state"
-            )
-        if any(
-            info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")
-        ):
-            await stream.api(f"STREAM.UPDATE.{config['name']}", {**info["config"], **config})
+        while True:
+            try:
+                await _provide(stream, config, settings)
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and error.code in _CURES:
+                    raise StreamError(f"{_CURES[error.code]} ({config['name']}: {error})") from error
+                stream.trouble(str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                stream.well()
+                break
+
+
+async def _provide(stream: Stream, config: dict[str, Any], settings: Settings) -> None:
+    try:
+        info = await stream.api(f"STREAM.INFO.{config['name']}")
+    except Refused as refused:
+        if refused.code not in NOT_FOUND:
+            raise
+        await stream.api(f"STREAM.CREATE.{config['name']}", config)
+        return
+    lanes = info["config"].get("metadata", {}).get(LANES)
+    if lanes is not None and lanes != str(settings.lanes):
+        raise StreamError(
+            f"stream.lanes: is {settings.lanes}, but the stream {config['name']} was made with {lanes}; "
+            f"set it back to {lanes}, or start with an empty host.state"
+        )
+    if any(info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")):
+        await stream.api(f"STREAM.UPDATE.{config['name']}", {**info["config"], **config})

@@ -11,7 +11,8 @@ from nats.aio.msg import Msg
 
 from propolis.clock import Clock
 from propolis.errors import StreamError
-from propolis.stream.client import REQUEST_SECONDS, RETRY_SECONDS, Stream, acknowledged
+from propolis.notes import LimitHit, tell
+from propolis.stream.client import REQUEST_SECONDS, RETRY_SECONDS, TOO_LARGE, Refused, Stream, acknowledged
 
 WINDOW = 64
 
@@ -19,7 +20,7 @@ WINDOW = 64
 class Parcel:
     """One message on its way. ``load`` gives its bytes, so that a long queue need not be kept in memory."""
 
-    __slots__ = ("acknowledged", "load", "message_id", "on_stored", "sent_at", "subject")
+    __slots__ = ("acknowledged", "answer", "load", "message_id", "on_stored", "sent_at", "subject")
 
     def __init__(
         self,
@@ -33,11 +34,16 @@ class Parcel:
         self.load = load
         self.on_stored = on_stored
         self.acknowledged = False
+        self.answer: asyncio.Future[Msg] | None = None
         self.sent_at = 0
 
 
 class Publisher:
-    """A queue in front of the stream. ``waiting`` tells its length: the caller's back-pressure."""
+    """A queue in front of the stream. ``waiting`` tells its length: the caller's back-pressure.
+
+    ``on_stored`` is called in the order of the queue. A message larger than the stream takes is told and dropped, and
+    counts as stored: it would hold up everything behind it for ever.
+    """
 
     def __init__(self, stream: Stream, clock: Clock) -> None:
         self._stream = stream
@@ -69,10 +75,10 @@ class Publisher:
         """Send, and send again, until cancelled."""
         while True:
             if self._failed or self._is_overdue():
-                self._failed = False
                 await asyncio.sleep(RETRY_SECONDS)
+                self._failed = False
                 self._sent = 0
-            while self._sent < min(len(self._queue), WINDOW):
+            while self._sent < min(len(self._queue), WINDOW) and not self._failed:
                 await self._send(self._queue[self._sent])
                 self._sent += 1
             self._wake.clear()
@@ -84,23 +90,31 @@ class Publisher:
                 continue
 
     async def _send(self, parcel: Parcel) -> None:
+        if parcel.acknowledged:
+            return
+        if parcel.answer is not None:
+            parcel.answer.cancel()  # whatever it would have said, the next one says it too
         parcel.sent_at = self._clock.monotonic()
-        future = await self._stream.ask_later(
+        parcel.answer = await self._stream.ask_later(
             parcel.subject, parcel.load(), {"Nats-Msg-Id": parcel.message_id}
         )
-        future.add_done_callback(lambda done: self._on_answer(parcel, done))
+        parcel.answer.add_done_callback(lambda done: self._on_answer(parcel, done))
 
     def _on_answer(self, parcel: Parcel, done: asyncio.Future[Msg]) -> None:
         if done.cancelled():
             return
-        if done.exception() is not None:
-            self._fail()
-            return
         try:
             acknowledged(done.result().data)
-        except StreamError:
-            self._fail()
-            return
+        except StreamError as error:
+            if not (isinstance(error, Refused) and error.code == TOO_LARGE):
+                self._stream.trouble(str(error))
+                self._fail()
+                return
+            tell(
+                LimitHit(stage=self._stream.stage, limit="max_payload", cost=f"one message dropped: {error}")
+            )
+        else:
+            self._stream.well()
         parcel.acknowledged = True
         while self._queue and self._queue[0].acknowledged:
             first = self._queue.popleft()

@@ -1,16 +1,19 @@
 """Pulling from a stream, kept alive: one consumer, one outstanding request, renewed before it runs out.
 
 An ephemeral pull (:meth:`Pull.ephemeral`) is in order and complete: if its consumer is lost (server restarted, link
-down) it makes a new one where it left off. A durable, pinned one (:meth:`Pull.pinned`) is shared by several workers,
-of whom the server serves one (ADR-42 of the NATS architecture notes); the others wait.
+down) or a message is (its number is missing), it makes a new one where it left off. A durable, pinned one
+(:meth:`Pull.pinned`) is shared by several workers, of whom the server serves one (ADR-42 of the NATS architecture
+notes); the others wait.
 """
 
 import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import nats.errors
 from nats.aio.msg import Msg
 
 from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, Refused, Stored, Stream, Unreachable, start_at
@@ -19,6 +22,7 @@ BATCH = 256
 MAX_BYTES = 16 * 1024 * 1024
 EXPIRES_SECONDS = 20.0
 HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 GROUP = "owner"
 
 
@@ -38,6 +42,7 @@ class Pull:
         self._stream = stream
         self._name = name
         self._config = config
+        self._start = config
         self._durable = durable
         self._consumer = ""
         self._arrived: deque[Delivery] = deque()
@@ -46,27 +51,24 @@ class Pull:
         self._asked = False
         self._outstanding = 0
         self._position = 0
+        self._number = 0
         self._pin = ""
         self._subscription: Any = None
         self._inbox = ""
         self._unsure = False
+        self._patience_seconds = 0.0
         self.pending = 0
 
     @classmethod
     async def ephemeral(cls, stream: Stream, name: str, config: dict[str, Any]) -> "Pull":
         """Everything of stream ``name`` that ``config`` (a consumer configuration) selects, in order."""
-        pull = cls(
-            stream,
-            name,
-            {
-                "ack_policy": "none",
-                "inactive_threshold": 60_000_000_000,
-                "mem_storage": True,
-                "num_replicas": 1,
-                **config,
-            },
-            durable=False,
-        )
+        light = {
+            "ack_policy": "none",
+            "inactive_threshold": 60_000_000_000,
+            "mem_storage": True,
+            "num_replicas": 1,
+        }
+        pull = cls(stream, name, {**light, **config}, durable=False)
         await pull._open()
         return pull
 
@@ -96,34 +98,45 @@ class Pull:
                 taken = list(self._arrived)
                 self._arrived.clear()
                 self.pending = taken[-1].pending
-                self._position = taken[-1].sequence
                 return taken
             if self._unsure:
+                await asyncio.sleep(self._patience_seconds)
                 self._unsure = self._asked = False
+                self._patience_seconds = 0.0
                 self._lost = self._lost or not await self._exists()
             if self._lost:
                 await self._reopen()
             if not self._asked:
                 await self._ask()
             self._wake.clear()
-            if self._arrived:
+            if self._arrived or self._lost or self._unsure:
                 continue
             try:
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_SECONDS * 3)
+                await asyncio.wait_for(self._wake.wait(), SILENCE_SECONDS)
             except TimeoutError:
                 self._unsure = True
 
+    async def backlog(self) -> AsyncGenerator[list[Delivery], None]:
+        """What waited when the pull was opened, and what came while it was read; then it ends."""
+        while self.pending:
+            try:
+                deliveries = await asyncio.wait_for(self.next(), SILENCE_SECONDS)
+            except TimeoutError:
+                # the last that waited may have ended (age, a key's time to live) before they were delivered
+                if await self._has_nothing_left():
+                    return
+                continue
+            yield deliveries
+
     async def acknowledge(self, delivery: Delivery) -> None:
         """Tell the server that this delivery is done with."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(nats.errors.Error, OSError):  # it is delivered again, and is known then
             await self._stream.client.publish(delivery.reply, b"+ACK")
 
     async def aclose(self) -> None:
         """Stop pulling; an ephemeral consumer is removed."""
         self._stream.on_back.discard(self._on_back)
-        if self._subscription is not None:
-            with contextlib.suppress(Exception):
-                await self._subscription.unsubscribe()
+        await self._unsubscribe()
         if not self._durable and self._consumer:
             with contextlib.suppress(Refused, Unreachable):
                 await self._stream.api(f"CONSUMER.DELETE.{self._name}.{self._consumer}")
@@ -139,25 +152,38 @@ class Pull:
         self._consumer = info["name"]
         self.pending = info["num_pending"]
         self._stream.on_back.add(self._on_back)
-        self._inbox = self._stream.client.new_inbox()
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
-        self._subscription = await self._stream.client.subscribe(self._inbox, cb=self._on_message)
+        await self._unsubscribe()
+        self._number = 0
         self._lost = False
         self._asked = False
         self._pin = ""
+        self._inbox = self._stream.client.new_inbox()
+        self._subscription = await self._stream.client.subscribe(self._inbox, cb=self._on_message)
+
+    async def _unsubscribe(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            with contextlib.suppress(nats.errors.Error, OSError):  # the connection may be gone
+                await subscription.unsubscribe()
 
     async def _reopen(self) -> None:
         """Make the consumer again where we left off, however long the server is away."""
-        if not self._durable and self._position:
-            self._config = {**self._config, **start_at(self._position + 1)}
         while True:
             try:
+                if not self._durable:
+                    await self._go_on()
                 await self._open()
-            except (Refused, Unreachable):
+            except (Refused, Unreachable, nats.errors.Error):
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
+
+    async def _go_on(self) -> None:
+        """Begin behind what has come; from the beginning if the stream is not the one we knew."""
+        info = await self._stream.api(f"STREAM.INFO.{self._name}")
+        if info["state"]["last_seq"] < self._position:
+            self._position = 0
+        self._config = {**self._start, **start_at(self._position + 1)} if self._position else self._start
 
     async def _exists(self) -> bool:
         try:
@@ -165,8 +191,16 @@ class Pull:
         except Refused as refused:
             return refused.code not in NOT_FOUND
         except Unreachable:
+            await asyncio.sleep(RETRY_SECONDS)
             return True
         return True
+
+    async def _has_nothing_left(self) -> bool:
+        try:
+            info = await self._stream.api(f"CONSUMER.INFO.{self._name}.{self._consumer}")
+        except (Refused, Unreachable):
+            return False
+        return bool(info["num_pending"] == 0 and not self._arrived)
 
     async def _ask(self) -> None:
         request: dict[str, Any] = {
@@ -181,7 +215,7 @@ class Pull:
                 request["id"] = self._pin
         self._asked = True
         self._outstanding = BATCH
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(nats.errors.Error, OSError):  # silence is noticed, and asked again
             await self._stream.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{self._consumer}",
                 json.dumps(request).encode(),
@@ -191,49 +225,54 @@ class Pull:
     async def _on_message(self, message: Msg) -> None:
         headers = message.headers or {}
         status = headers.get("Status")
-        if status == "100":
-            self._wake_up_only_if_waiting()
-            return
-        if status is not None:
+        if status is None:
+            if f".{self._consumer}." in message.reply:  # else it is an earlier consumer's
+                self._on_delivery(_delivery(message, dict(headers)))
+        elif message.subject == self._inbox and status != "100":
             self._on_status(status, headers.get("Description", ""))
-            return
-        pin = headers.get("Nats-Pin-Id", "")
-        if pin:
-            self._pin = pin
-        self._arrived.append(_delivery(message, dict(headers), pin))
+        else:
+            self._wake.set()  # a heartbeat: the server lives, the wait starts anew
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        if not self._durable:
+            if delivery.number != self._number + 1:
+                self._lost = True  # one did not reach us
+                self._wake.set()
+                return
+            self._number = delivery.number
+            self._position = delivery.sequence
+        if delivery.pin:
+            self._pin = delivery.pin
+        self._arrived.append(delivery)
         self._outstanding -= 1
         if self._outstanding <= 0:
             self._asked = False
         self._wake.set()
 
     def _on_back(self) -> None:
-        """The connection is new: what was asked before is forgotten, and the consumer may be."""
+        """The connection is new: what was asked before is forgotten, and what was sent may not have come."""
         self._unsure = True
-        self._wake.set()
-
-    def _wake_up_only_if_waiting(self) -> None:
-        """A heartbeat: the server lives; the wait starts anew."""
+        self._lost = self._lost or not self._durable
         self._wake.set()
 
     def _on_status(self, status: str, description: str) -> None:
         text = description.lower()
         if status == "423":
             self._pin = ""
-        if status in {"404", "503"} or "deleted" in text or "not found" in text or "no responders" in text:
-            self._lost = not self._durable or "deleted" in text
+        if "deleted" in text:
+            self._lost = True
+        elif status == "503" or "not found" in text or "exceeded" in text:
+            self._unsure = True
+            self._patience_seconds = RETRY_SECONDS
         self._asked = False
         self._wake.set()
 
 
-def _delivery(message: Msg, headers: dict[str, str], pin: str) -> Delivery:
+def _delivery(message: Msg, headers: dict[str, str]) -> Delivery:
     # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>, or with a domain
     # and account hash before the stream's name
     tokens = message.reply.split(".")
-    sequence, number, moment, pending = (
-        (tokens[-4], tokens[-3], tokens[-2], tokens[-1])
-        if len(tokens) <= 9
-        else (tokens[7], tokens[8], tokens[9], tokens[10])
-    )
+    sequence, number, moment, pending = tokens[5:9] if len(tokens) <= 9 else tokens[7:11]
     return Delivery(
         subject=message.subject,
         sequence=int(sequence),
@@ -243,5 +282,5 @@ def _delivery(message: Msg, headers: dict[str, str], pin: str) -> Delivery:
         reply=message.reply,
         number=int(number),
         pending=int(pending),
-        pin=pin,
+        pin=headers.get("Nats-Pin-Id", ""),
     )

@@ -6,64 +6,31 @@ Every write is synced to disk before it is acknowledged (``sync_interval: always
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
 import sys
 from pathlib import Path
-
-import nkeys
+from typing import cast
 
 from propolis.clock import Clock
 from propolis.errors import StreamError
-from propolis.notes import StageFailed, StageStarted, StageStopped, tell
+from propolis.notes import LimitHit, StageFailed, StageStarted, StageStopped, tell
+from propolis.stream import credentials
 
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 HEALTHY_SECONDS = 30.0
 SPARE_DISK_BYTES = 64 * 1024 * 1024
+LOG_BYTES = 8 * 1024 * 1024
+"""The server's log is begun anew beyond this; the one before it is kept."""
+TEND_SECONDS = 1.0
+_SICK = ("critical write error", "no space left on device", "will be DISABLED", "resource limits exceeded")
+"""What nats-server says before it stores nothing more, though it still answers, until it is started again."""
 DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 """In front of a command: the kernel ends it when its parent dies."""
 _BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
-
-ENFORCER_PERMISSIONS = {
-    "publish": [
-        "clock.>",
-        "$JS.API.INFO",
-        "$JS.API.STREAM.INFO.KV_decisions",
-        "$JS.API.CONSUMER.*.KV_decisions.>",
-        "$JS.API.CONSUMER.MSG.NEXT.KV_decisions.>",
-        "$JS.API.DIRECT.GET.KV_sensors.>",
-        "$KV.sensors.enforcer.>",
-    ],
-    "subscribe": ["_INBOX.>"],
-}
-"""What a remote enforcer's credential allows: watch the decisions, acknowledge, and nothing else."""
-
-ROLES: dict[str, dict[str, list[str]] | None] = {"owner": None, "enforcer": ENFORCER_PERMISSIONS}
-
-
-def make_credential(path: Path) -> str:
-    """Write a fresh NKEY seed to ``path`` (mode 0600) and return its public key."""
-    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(seed)
-    return public_key(path)
-
-
-def public_key(path: Path) -> str:
-    """The public key of a credential file. Raises :class:`StreamError` if it holds no NKEY seed."""
-    try:
-        seed = bytearray(path.read_bytes().strip())
-        return bytes(nkeys.from_seed(seed).public_key).decode()
-    except (OSError, nkeys.NkeysError, ValueError) as error:
-        raise StreamError(
-            f"{path}: is no credential ({error}); make one with `propolis credential`"
-        ) from error
 
 
 class EmbeddedServer:
@@ -78,6 +45,9 @@ class EmbeddedServer:
         self.host, self.port = listen
         self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._last_words = "it said nothing"
+        self._sick = ""
         self._stopping = False
 
     @property
@@ -97,10 +67,16 @@ class EmbeddedServer:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     def admit(self, name: str, role: str = "enforcer") -> Path:
-        """A credential for another host: written beside ours, let in at once. Returns the seed's file."""
+        """A credential for another host, written beside ours; :meth:`reload` lets it in. Returns the seed's file.
+
+        Raises :class:`StreamError` for a role or name that there cannot be.
+        """
+        if role not in credentials.ROLES or not credentials.NAME.fullmatch(name):
+            roles = " or ".join(credentials.ROLES)
+            raise StreamError(f"no credential for {role} {name!r}: {roles}, and letters, digits, - and _")
         path = self.folder / "credentials" / f"{role}-{name}.nk"
         if not path.exists():
-            make_credential(path)
+            credentials.make(path)
         self.write_config()
         return path
 
@@ -108,14 +84,9 @@ class EmbeddedServer:
         """The server's configuration file, from the credentials that exist."""
         (self.folder / "store").mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.credential.exists():
-            make_credential(self.credential)
-        users = []
-        for seed in sorted(self.credential.parent.glob("*.nk")):
-            permissions = ROLES.get(seed.stem.partition("-")[0])
-            user: dict[str, object] = {"nkey": public_key(seed)}
-            if permissions is not None:
-                user["permissions"] = permissions
-            users.append(user)
+            credentials.make(self.credential)
+        seeds = sorted(self.credential.parent.glob("*.nk"))
+        users = [user for seed in seeds if (user := credentials.user(seed)) is not None]
         config = {
             "server_name": f"propolis-{socket.gethostname()}",
             "listen": f"{self.host}:{self.port}",
@@ -146,30 +117,42 @@ class EmbeddedServer:
             raise StreamError(
                 f"{self.folder}: only {free // 2**20} MiB left on the disk; free some or move host.state"
             )
-        log = (self.folder / "nats-server.log").open("ab")
-        with log:
-            self._process = await asyncio.create_subprocess_exec(
-                *DIE_WITH_US,
-                server_binary(),
-                "-c",
-                str(config),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._sick = ""
+        self._process = process = await asyncio.create_subprocess_exec(
+            *DIE_WITH_US,
+            server_binary(),
+            "-c",
+            str(config),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._listening = asyncio.get_running_loop().create_task(
+            self._listen(process), name="nats-server says"
+        )
         deadline = self._clock.monotonic() + int(START_SECONDS * 1e9)
         while self._clock.monotonic() < deadline:
-            if self._process.returncode is not None:
-                raise StreamError(f"nats-server ended at once: {self._last_words()}")
+            if process.returncode is not None:
+                await self._listening
+                raise StreamError(f"nats-server ended at once: {self._last_words}")
             if _answers(self.host, self.port):
                 tell(StageStarted(stage="stream", detail=f"{self.url}, store {self.folder / 'store'}"))
                 return
             await asyncio.sleep(0.02)
-        self._process.kill()
-        raise StreamError(f"nats-server did not answer within {START_SECONDS:.0f} s: {self._last_words()}")
+        process.kill()
+        await process.wait()
+        raise StreamError(f"nats-server did not answer within {START_SECONDS:.0f} s: {self._last_words}")
 
     async def watch(self) -> None:
-        """Keep it running until :meth:`stop`: a crash, or a full disk that disabled JetStream, starts it anew."""
+        """Keep it running until :meth:`stop`: it is started anew after a crash, and after a disk that was full."""
+        tending = asyncio.get_running_loop().create_task(self._tend(), name="tend nats-server")
+        try:
+            await self._keep()
+        finally:
+            tending.cancel()
+
+    async def _keep(self) -> None:
         failures = 0
         while not self._stopping:
             process = self._process
@@ -180,17 +163,35 @@ class EmbeddedServer:
             if self._stopping:
                 return
             failures = 1 if self._clock.monotonic() - started > HEALTHY_SECONDS * 1e9 else failures + 1
+            why = f"nats-server ended with {process.returncode}: {self._last_words}"
             while not self._stopping:
                 pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1]
-                why = f"nats-server ended with {process.returncode}: {self._last_words()}"
                 tell(StageFailed(stage="stream", why=why, again_in_seconds=pause))
                 await asyncio.sleep(pause)
                 try:
                     await self.start()
+                    if self._stopping:
+                        self._signal(signal.SIGTERM)
                     break
-                except StreamError as error:
+                except (StreamError, OSError) as error:
                     failures += 1
-                    tell(StageFailed(stage="stream", why=str(error), again_in_seconds=pause))
+                    why = str(error)
+
+    async def _tend(self) -> None:
+        """Start it anew when it stores nothing more, once there is room for it."""
+        told = ""
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            if self._sick and self._sick != told:
+                told = self._sick
+                tell(
+                    LimitHit(
+                        stage="stream", limit="disk", cost=f"nothing is stored until there is room: {told}"
+                    )
+                )
+            if self._sick and shutil.disk_usage(self.folder).free >= SPARE_DISK_BYTES:
+                self._sick = told = ""
+                self.restart_soon()
 
     async def stop(self) -> None:
         """End it, letting it close its files."""
@@ -205,30 +206,50 @@ class EmbeddedServer:
         except TimeoutError:
             process.kill()
             await process.wait()
+        if self._listening:
+            await self._listening
         tell(StageStopped(stage="stream"))
 
     def restart_soon(self) -> None:
         """End the process so that :meth:`watch` starts it again (after a full disk)."""
-        if self._process and self._process.returncode is None:
-            self._process.terminate()
+        self._signal(signal.SIGTERM)
 
     def reload(self) -> None:
         """Let the running server read its configuration again (new credentials)."""
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(signal.SIGHUP)
+        self._signal(signal.SIGHUP)
 
-    def _last_words(self) -> str:
-        try:
-            lines = (
-                (self.folder / "nats-server.log")
-                .read_bytes()[-4_096:]
-                .decode(errors="replace")
-                .strip()
-                .splitlines()
-            )
-        except OSError:
-            return "it left no log"
-        return lines[-1] if lines else "it left no log"
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Write down what the server says, and notice when it says that it stores nothing more.
+
+        Its words come through a pipe: on a full disk they would not reach a file.
+        """
+        says = cast("asyncio.StreamReader", process.stderr)
+        while True:
+            try:
+                line = await says.readline()
+            except ValueError:  # longer than asyncio's limit, which it dropped
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").strip()
+            self._last_words = text or self._last_words
+            if any(word.lower() in text.lower() for word in _SICK):
+                self._sick = self._sick or text
+            with contextlib.suppress(OSError):
+                self._write_down(line)
+
+    def _write_down(self, line: bytes) -> None:
+        path = self.folder / "nats-server.log"
+        with path.open("ab") as log:
+            log.write(line)
+            full = log.tell() > LOG_BYTES
+        if full:
+            path.replace(path.with_suffix(".log.1"))
 
 
 def server_binary() -> str:

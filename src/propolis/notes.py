@@ -48,6 +48,14 @@ class LimitHit(Note, frozen=True, kw_only=True):
     cost: str
 
 
+class PersonaReduced(Note, frozen=True, kw_only=True):
+    """A lure cannot execute everything its persona announces on this machine, and announces less than the product."""
+
+    level: ClassVar[str] = "warning"
+    lure: str
+    missing: str
+
+
 class StreamLost(Note, frozen=True, kw_only=True):
     """The stream does not answer; we go on trying."""
 
@@ -182,7 +190,11 @@ _log = structlog.get_logger()
 
 def open_log(*, json: bool) -> None:
     """Send notes to standard error, as JSON lines for machines or coloured lines for people."""
-    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -51,6 +51,7 @@ class Played(asyncio.Protocol):
         self._carry_out(self._lure.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         self._carry_out(self._lure.closed())
 
     def _carry_out(self, effects: Iterable[Effect]) -> None:
@@ -67,6 +68,11 @@ class Stage(list[Event]):
     """The events so far, and where the lure listens."""
 
     port: int
+
+    async def until(self, kind: type[Event]) -> None:
+        async with asyncio.timeout(10):
+            while not self.of(kind):  # noqa: ASYNC110 - filled by a protocol's callbacks
+                await asyncio.sleep(0.01)
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self if isinstance(event, kind)]
@@ -94,5 +100,3 @@ def password() -> str:
     found = password_of(SEED, "127.0.0.1", "root")
     assert found
     return found
-
-

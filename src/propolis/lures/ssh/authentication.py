@@ -37,7 +37,9 @@ class Authentication:
     ``welcome`` is called with the account once, after the success was sent.
     """
 
-    def __init__(self, transport: Transport, visit: Visit, wire: Wire, welcome: Callable[[str], None]) -> None:
+    def __init__(
+        self, transport: Transport, visit: Visit, wire: Wire, welcome: Callable[[str], None]
+    ) -> None:
         self._transport = transport
         self._visit = visit
         self._wire = wire
@@ -60,7 +62,7 @@ class Authentication:
 
     def _request_service(self, service: bytes) -> None:
         if service != _USERAUTH:
-            self._transport.disconnect_because(self._transport.persona.texts.bad_service, _text(service))
+            self._transport.disconnect_because(self._transport.persona.texts.bad_service, service)
             return
         self._is_requested = True
         self._transport.send_packet(MSG_SERVICE_ACCEPT, String(service))
@@ -71,16 +73,18 @@ class Authentication:
         if self._attempts == 1:
             self._user, self._service = account, service
         elif (account, service) != (self._user, self._service):
-            names = map(_text, (self._user, self._service, account, service))
+            names = (self._user, self._service, account, service)
             self._transport.disconnect_because(self._transport.persona.texts.changed_user, *names)
             return
         name = _text(user)[:MAX_NAME_CHARS]
         if method == b"password":
             self._try_password(name, packet)
         elif method in {b"publickey", _HOSTBOUND}:
-            self._try_key(name, packet)
+            self._try_key(name, packet, is_bound=method == _HOSTBOUND)
         else:
-            self._refuse(0.0, is_counted=method != b"none" or self._attempts > 1, is_instant=method == b"none")
+            self._refuse(
+                0.0, is_counted=method != b"none" or self._attempts > 1, is_instant=method == b"none"
+            )
 
     def _try_password(self, name: str, packet: SSHPacket) -> None:
         is_change = packet.get_boolean()
@@ -97,11 +101,17 @@ class Authentication:
         else:
             self._refuse(0.0 if is_change else check_seconds(self._visit.random))
 
-    def _try_key(self, name: str, packet: SSHPacket) -> None:
+    def _try_key(self, name: str, packet: SSHPacket, *, is_bound: bool) -> None:
         packet.get_boolean()
         packet.get_string()
         blob = packet.get_string()
-        kind = SSHPacket(blob).get_string() if len(blob) > 4 and int.from_bytes(blob[:4], "big") <= len(blob) - 4 else b""
+        if is_bound and packet.get_string() != self._transport.host_key_blob:
+            raise ProtocolError("bound to a host key that was not used")
+        kind = (
+            SSHPacket(blob).get_string()
+            if len(blob) > 4 and int.from_bytes(blob[:4], "big") <= len(blob) - 4
+            else b""
+        )
         line = f"{_text(kind)[:64]} {base64.b64encode(blob[:MAX_KEY_BYTES]).decode()}"
         self._wire.emit(CredentialTried(name, line, "publickey"))
         self._refuse(0.0)
@@ -133,5 +143,5 @@ def _cstring(packet: SSHPacket) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    """Bytes as text that survives any codec; what is not UTF-8 reads ``\\xNN``."""
+    """Bytes as text that any codec takes; what is not UTF-8 is escaped."""
     return value.decode("utf-8", "backslashreplace")

@@ -156,7 +156,9 @@ class Channels:
         signatures = []
         while packet:
             self._proofs += 1
-            signature = self._transport.prove_host_key(packet.get_string()) if self._proofs <= MAX_PROOFS else None
+            signature = (
+                self._transport.prove_host_key(packet.get_string()) if self._proofs <= MAX_PROOFS else None
+            )
             if signature is None:
                 return None
             signatures.append(String(signature))
@@ -170,7 +172,12 @@ class Channels:
         self._wire.emit(PayloadReceived(packet.get_full_payload()[:MAX_REPORTED_BYTES]))
 
     def _open(self, packet: SSHPacket) -> None:
-        kind, peer, window, size = packet.get_string(), packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
+        kind, peer, window, size = (
+            packet.get_string(),
+            packet.get_uint32(),
+            packet.get_uint32(),
+            packet.get_uint32(),
+        )
         texts = self._transport.persona.texts
         if kind == b"session" and self._is_last:
             self._transport.disconnect_because(texts.no_more_sessions)
@@ -220,9 +227,11 @@ class Channels:
         match name:
             case b"env":
                 is_done = _ACCEPTED_ENVIRONMENT.fullmatch(packet.get_string()) is not None and is_idle
+            case b"pty-req" if channel.has_terminal:
+                self._transport.disconnect_because(self._transport.persona.texts.second_terminal)
+                return
             case b"pty-req":
-                is_done = is_idle and not channel.has_terminal
-                channel.has_terminal = True
+                is_done = channel.has_terminal = is_idle
             case b"window-change":
                 is_done = True
             case b"shell" | b"exec":
@@ -238,7 +247,9 @@ class Channels:
             self._start(channel, command)
 
     def _start(self, channel: Channel, command: bytes | None) -> None:
-        channel.session = Session(self._shell, self._wire, channel.write, channel.finish, has_terminal=channel.has_terminal)
+        channel.session = Session(
+            self._shell, self._wire, channel.write, channel.finish, has_terminal=channel.has_terminal
+        )
         if command is None:
             channel.session.login()
         else:

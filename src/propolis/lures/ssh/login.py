@@ -9,12 +9,38 @@ _MIN_REFUSAL_SECONDS = 0.005
 _MAX_SPREAD_SECONDS = 2**32 / 1e12
 
 ACCOUNTS = frozenset(
-    "root admin administrator user ubuntu debian test guest oracle postgres mysql git deploy ftpuser pi www hadoop".split()
+    (
+        *(
+            "root",
+            "admin",
+            "administrator",
+            "user",
+            "ubuntu",
+            "debian",
+            "test",
+            "guest",
+            "oracle",
+            "postgres",
+        ),
+        *("mysql", "git", "deploy", "ftpuser", "pi", "www", "hadoop"),
+    )
 )
 """User names that may exist on a decoy: those that are tried most."""
 
 WEAK = (
-    *("123456", "password", "admin", "root", "12345678", "1234", "12345", "123456789", "qwerty", "111111", "123123"),
+    *(
+        "123456",
+        "password",
+        "admin",
+        "root",
+        "12345678",
+        "1234",
+        "12345",
+        "123456789",
+        "qwerty",
+        "111111",
+        "123123",
+    ),
     *("1q2w3e4r", "P@ssw0rd", "toor", "test", "changeme", "abc123", "admin123", "root123", "000000"),
     *("{user}", "{user}123", "{user}1234", "{user}@123"),
 )

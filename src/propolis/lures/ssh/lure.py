@@ -37,7 +37,9 @@ class SshLure:
         self._visit = visit
         self._persona = load(visit.persona)
         self._wire = Wire()
-        self._transport = Transport(_options(visit.persona, visit.keys), self._persona, self._wire, visit.random)
+        self._transport = Transport(
+            _options(visit.persona, visit.keys), self._persona, self._wire, visit.random
+        )
         self._transport.service = Authentication(self._transport, visit, self._wire, self._welcome)
         self._channels: Channels | None = None
 
@@ -66,7 +68,7 @@ class SshLure:
 
 @lru_cache(maxsize=16)
 def _options(name: str, folder: Path) -> SSHServerConnectionOptions:
-    """asyncssh's options for a persona: made once, since making them costs more than a connection.
+    """Options of asyncssh for a persona: made once, since making them costs more than a connection.
 
     Only what this process can execute is announced; what is missing (umac without the system's nettle library)
     is told, since the lure then has another fingerprint than the product.

@@ -38,6 +38,7 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_failed: str
     forwarding_disabled: str
     tunnel_rejected: str
+    second_terminal: str
 
 
 class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,12 +41,66 @@ _NO_CHANNEL = 77
 _FILES = ("/etc/os-release", "/etc/debian_version", "/etc/issue", "/etc/issue.net", "/etc/host.conf")
 _MADE_AT_INSTALLATION = {
     "/": ("dev", "initrd.img", "lost+found", "media", "mnt", "opt", "proc", "srv", "sys", "vmlinuz"),
-    "/etc": ("fstab", "group", "gshadow", "hostname", "hosts", "machine-id", "mtab", "passwd", "resolv.conf", "shadow"),
+    "/etc": (
+        "fstab",
+        "group",
+        "gshadow",
+        "hostname",
+        "hosts",
+        "machine-id",
+        "mtab",
+        "passwd",
+        "resolv.conf",
+        "shadow",
+    ),
 }
-_FOLDERS = ("/", "/boot", "/etc", "/etc/ssh", "/home", "/mnt", "/opt", "/root", "/srv", "/tmp", "/usr", "/usr/local", "/var")
+_FOLDERS = (
+    "/",
+    "/boot",
+    "/etc",
+    "/etc/ssh",
+    "/home",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/srv",
+    "/tmp",  # noqa: S108 - a name to list
+    "/usr",
+    "/usr/local",
+    "/var",
+)
 _SYSTEM_USERS = ("systemd-network", "systemd-timesync", "messagebus", "sshd")
-_BUILTINS = ("cd", "echo", "eval", "exit", "export", "history", "kill", "logout", "printf", "pwd", "read", "set", "test")
-_MORE_BUILTINS = ("[", ":", ".", "alias", "bg", "fg", "jobs", "source", "trap", "type", "ulimit", "umask", "unset", "wait")
+_BUILTINS = (
+    "cd",
+    "echo",
+    "eval",
+    "exit",
+    "export",
+    "history",
+    "kill",
+    "logout",
+    "printf",
+    "pwd",
+    "read",
+    "set",
+    "test",
+)
+_MORE_BUILTINS = (
+    "[",
+    ":",
+    ".",
+    "alias",
+    "bg",
+    "fg",
+    "jobs",
+    "source",
+    "trap",
+    "type",
+    "ulimit",
+    "umask",
+    "unset",
+    "wait",
+)
 
 _SETTINGS = """\
 Port {port}
@@ -113,41 +167,47 @@ async def record(name: str, server: Daemon) -> Persona:
     """Ask the daemon everything a persona holds."""
     scribe = await connect(server.port)
     said, _ = await talk(server.port, _CLIENT)
-    listings, commands = _installed()
     failure = SSHPacket((await (await scribe.begin()).offer("root", "none"))[-1][1:])
-    methods = failure.get_namelist()
+    counts = asyncio.gather(_count_tries(server), _count_sessions(server), _window(server), _packet(server))
+    before, after = await asyncio.gather(_texts_before_login(server), _texts_after_login(server))
+    max_tries, max_sessions, window, packet = await counts
+    listings, commands = _installed()
     return Persona(
         name=name,
         identification=said.partition(b"\r\n")[0].decode(),
         algorithms=_algorithms(scribe.messages[0]),
         extensions=_extensions(scribe.messages),
-        methods=_names(methods),
-        max_tries=await _count_tries(server),
-        max_sessions=await _count_sessions(server),
-        window=await _window(server),
-        packet=await _packet(server),
-        texts=Texts(**await _texts_before_login(server), **await _texts_after_login(server)),
-        groups=_groups(Path("/etc/ssh/moduli").read_text()),
+        methods=_names(failure.get_namelist()),
+        max_tries=max_tries,
+        max_sessions=max_sessions,
+        window=window,
+        packet=packet,
+        texts=Texts(**before, **after),
+        groups=_groups(),
         files=_files(),
         listings=listings,
         commands=commands,
     )
 
 
-def _names(names: list[bytes] | tuple[bytes, ...] | object) -> tuple[str, ...]:
-    return tuple(name.decode() for name in names)  # type: ignore[attr-defined]
+def _names(names: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(name.decode() for name in names)
 
 
 def _algorithms(kexinit: bytes) -> Algorithms:
     packet = SSHPacket(kexinit)
     packet.get_bytes(17)
     lists = [_names(packet.get_namelist()) for _ in range(8)]
-    return Algorithms(key_exchange=lists[0], host_key=lists[1], cipher=lists[2], mac=lists[4], compression=lists[6])
+    return Algorithms(
+        key_exchange=lists[0], host_key=lists[1], cipher=lists[2], mac=lists[4], compression=lists[6]
+    )
 
 
 def _extensions(messages: list[bytes]) -> tuple[tuple[str, str], ...]:
     packet = SSHPacket(next(message for message in messages if message[0] == MSG_EXT_INFO)[1:])
-    return tuple((packet.get_string().decode(), packet.get_string().decode()) for _ in range(packet.get_uint32()))
+    return tuple(
+        (packet.get_string().decode(), packet.get_string().decode()) for _ in range(packet.get_uint32())
+    )
 
 
 def _reason(messages: list[bytes]) -> str:
@@ -178,7 +238,7 @@ async def _complaint(server: Daemon, *payloads: bytes) -> str:
 def plain_messages(said: bytes) -> list[bytes]:
     """The payloads of unencrypted packets behind an identification line."""
     rest, payloads = said.partition(b"\r\n")[2], []
-    while len(rest) > 5:  # noqa: PLR2004 - length and padding length
+    while len(rest) > 5:
         size = int.from_bytes(rest[:4], "big")
         payloads.append(rest[5 : 4 + size - rest[4]])
         rest = rest[4 + size :]
@@ -243,7 +303,7 @@ async def _texts_after_login(server: Daemon) -> dict[str, str]:
     texts["unknown_request_channel"] = _template(_reason(unknown), _NO_CHANNEL)
     closed = await logged_in(server)
     await closed.ask(MSG_GLOBAL_REQUEST, String("no-more-sessions@openssh.com"), Boolean(value=True))
-    texts["no_more_sessions"] = _reason(await closed.open_session())
+    texts["no_more_sessions"] = _reason(await closed.open_channel())
     scribe = await logged_in(server)
     refused = await scribe.ask(MSG_CHANNEL_OPEN, String("unknown"), UInt32(0), UInt32(1), UInt32(1))
     packet = SSHPacket(refused[-1][9:])
@@ -252,6 +312,10 @@ async def _texts_after_login(server: Daemon) -> dict[str, str]:
     texts["forwarding_disabled"] = _reason((await scribe.ask(MSG_GLOBAL_REQUEST, *forward))[:1])
     tunnel = (String("tun@openssh.com"), UInt32(0), UInt32(1), UInt32(1), UInt32(1), UInt32(0))
     texts["tunnel_rejected"] = _reason((await scribe.ask(MSG_CHANNEL_OPEN, *tunnel))[:1])
+    await scribe.open_channel()
+    terminal = (String("xterm"), *[UInt32(0)] * 4, String(b"\0"))
+    await scribe.request("pty-req", *terminal)
+    texts["second_terminal"] = _reason(await scribe.request("pty-req", *terminal))
     return texts
 
 
@@ -265,27 +329,27 @@ async def _count_tries(server: Daemon) -> int:
 
 async def _count_sessions(server: Daemon) -> int:
     scribe, sessions = await logged_in(server), 0
-    while (await scribe.open_session(sessions))[-1][0] == 91:  # noqa: PLR2004 - CHANNEL_OPEN_CONFIRMATION
+    while (await scribe.open_channel(sessions))[-1][0] == 91:
         sessions += 1
     return sessions
 
 
 async def _window(server: Daemon) -> int:
     scribe = await logged_in(server)
-    await scribe.open_session()
+    await scribe.open_channel()
     return int.from_bytes((await scribe.request("exec", String("true")))[0][5:9], "big")
 
 
 async def _packet(server: Daemon) -> int:
-    return int.from_bytes((await (await logged_in(server)).open_session())[-1][13:17], "big")
+    return int.from_bytes((await (await logged_in(server)).open_channel())[-1][13:17], "big")
 
 
-def _groups(moduli: str) -> tuple[str, ...]:
-    """Some of each size from a ``moduli`` file: those with generator 2."""
+def _groups() -> tuple[str, ...]:
+    """Some of each size from Debian's ``moduli`` file: those with generator 2."""
     chosen: dict[str, list[str]] = defaultdict(list)
-    for line in moduli.splitlines():
+    for line in Path("/etc/ssh/moduli").read_text().splitlines():
         fields = line.split()
-        if len(fields) == 7 and fields[5] == "2" and len(chosen[fields[4]]) < GROUPS_PER_SIZE:  # noqa: PLR2004 - moduli(5)
+        if len(fields) == 7 and fields[5] == "2" and len(chosen[fields[4]]) < GROUPS_PER_SIZE:
             chosen[fields[4]].append(fields[6].lower())
     return tuple(prime for primes in chosen.values() for prime in primes)
 
@@ -295,7 +359,9 @@ def _files() -> dict[str, str]:
     files["/etc/motd"] = "\n" + Path("/usr/share/base-files/motd").read_text().lstrip("\n")
     users = Path("/usr/share/base-passwd/passwd.master").read_text().replace(":*:", ":x:")
     here = Path("/etc/passwd").read_text().splitlines(keepends=True)
-    files["/etc/passwd"] = users + "".join(line for line in here if line.startswith(tuple(f"{u}:" for u in _SYSTEM_USERS)))
+    files["/etc/passwd"] = users + "".join(
+        line for line in here if line.startswith(tuple(f"{u}:" for u in _SYSTEM_USERS))
+    )
     return files
 
 
@@ -305,7 +371,9 @@ def _installed() -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     packages = [line.split("\t") for line in _output(*query).splitlines()]
     minimal = [package for package, priority in packages if priority in {"required", "important"}]
     paths = set(_output("dpkg-query", "-L", *minimal, "openssh-server", "openssh-sftp-server").splitlines())
-    listings: dict[str, set[str]] = {folder: set(_MADE_AT_INSTALLATION.get(folder, ())) for folder in _FOLDERS}
+    listings: dict[str, set[str]] = {
+        folder: set(_MADE_AT_INSTALLATION.get(folder, ())) for folder in _FOLDERS
+    }
     for path in paths:
         folder, _, name = path.rpartition("/")
         if (folder or "/") in listings and name not in {"", "."}:

@@ -79,7 +79,9 @@ class Scribe(SSHClientConnection):
 
     async def offer(self, user: str, method: str, *rest: bytes) -> list[bytes]:
         """One authentication request for the connection service."""
-        return await self.ask(MSG_USERAUTH_REQUEST, String(user), String("ssh-connection"), String(method), *rest)
+        return await self.ask(
+            MSG_USERAUTH_REQUEST, String(user), String("ssh-connection"), String(method), *rest
+        )
 
     async def begin(self) -> "Scribe":
         """Ask for authentication."""
@@ -90,12 +92,16 @@ class Scribe(SSHClientConnection):
         """Authenticate with an Ed25519 key."""
         request = b"".join(map(String, (user, "ssh-connection", "publickey")))
         request += Boolean(value=True) + String("ssh-ed25519") + String(key.public_data)
-        signature = key.sign(String(self._session_id) + bytes((MSG_USERAUTH_REQUEST,)) + request, b"ssh-ed25519")
+        signature = key.sign(
+            String(self._session_id) + bytes((MSG_USERAUTH_REQUEST,)) + request, b"ssh-ed25519"
+        )
         return await self.ask(MSG_USERAUTH_REQUEST, request + String(signature))
 
-    async def open_session(self, number: int = 0, window: int = 2_097_152) -> list[bytes]:
+    async def open_channel(self, number: int = 0, window: int = 2_097_152) -> list[bytes]:
         """Open a session channel under a number of ours."""
-        return await self.ask(MSG_CHANNEL_OPEN, String("session"), UInt32(number), UInt32(window), UInt32(32_768))
+        return await self.ask(
+            MSG_CHANNEL_OPEN, String("session"), UInt32(number), UInt32(window), UInt32(32_768)
+        )
 
     async def request(self, name: str, *body: bytes, channel: int = 0) -> list[bytes]:
         """A channel request that wants a reply."""
@@ -114,7 +120,10 @@ class Scribe(SSHClientConnection):
         missing = 4 + self._pktlen + self._recv_macsize - self._recv_blocksize
         if len(self._inpbuf) < missing:
             return False
-        rest, mac = self._inpbuf[: missing - self._recv_macsize], self._inpbuf[missing - self._recv_macsize : missing]
+        rest, mac = (
+            self._inpbuf[: missing - self._recv_macsize],
+            self._inpbuf[missing - self._recv_macsize : missing],
+        )
         data: bytes | None = self._packet[4:] + rest
         if self._recv_encryption:
             data = self._recv_encryption.decrypt_packet(self._recv_seq, self._packet, rest, 4, mac)
@@ -191,5 +200,3 @@ async def connect(port: int, **algorithms: Sequence[str]) -> Scribe:
     _, scribe = await asyncio.get_running_loop().create_connection(lambda: Scribe(options), "127.0.0.1", port)
     await scribe.ready()
     return scribe
-
-

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from propolis.events import CommandRun, PayloadReceived
-from propolis.lures.ssh.shell import Outcome, Shell
+from propolis.lures.ssh.commands import Outcome
+from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.terminal import Interrupt, Line, Pipe, Terminal
 from propolis.lures.ssh.wire import Wire
 
@@ -18,13 +19,17 @@ MAX_UPLOAD_BYTES = 1_048_576
 class Write(Protocol):
     """Takes output."""
 
-    def __call__(self, data: bytes, *, is_error: bool = False) -> None: ...
+    def __call__(self, data: bytes, *, is_error: bool = False) -> None:
+        """Bytes for standard output or standard error."""
+        ...
 
 
 class Finish(Protocol):
     """Takes the exit status."""
 
-    def __call__(self, status: int) -> None: ...
+    def __call__(self, status: int) -> None:
+        """The program is over."""
+        ...
 
 
 class Session:
@@ -51,9 +56,9 @@ class Session:
     def execute(self, command: bytes) -> None:
         """One command, as ``ssh host command`` gives it."""
         text = self._report(command)
-        if self._shell.is_shell(text):
+        if self._shell.reads_commands(text):
             self._name = "bash"
-        elif self._shell.reads_input(text):
+        elif self._shell.reads_data(text):
             self._upload = bytearray()
         else:
             self._show(self._shell.run(text, "bash: line 1: "))
@@ -125,7 +130,6 @@ class Session:
 
     def _exit(self) -> None:
         self._is_over = True
-        self._shell.is_over = False
         self._finish(self._shell.status)
 
     def _prompt(self) -> None:

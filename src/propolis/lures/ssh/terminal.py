@@ -113,6 +113,8 @@ class Terminal:
         """Swallow an escape sequence (ECMA-48, 5.4): arrows, and the brackets of a paste."""
         self._escape += key
         is_control_sequence = self._escape[1:2] in {b"[", b"O"}
-        is_over = b"@" <= key <= b"~" and len(self._escape) > 2 if is_control_sequence else len(self._escape) > 1
+        is_over = (
+            b"@" <= key <= b"~" and len(self._escape) > 2 if is_control_sequence else len(self._escape) > 1
+        )
         if is_over or len(self._escape) > 16:
             self._escape = b""

@@ -25,7 +25,16 @@ from asyncssh.constants import (
     MSG_UNIMPLEMENTED,
 )
 from asyncssh.misc import DisconnectError, KeyExchangeFailed, ProtocolError
-from asyncssh.packet import Boolean, Byte, NameList, PacketDecodeError, SSHPacket, SSHPacketLogger, String, UInt32
+from asyncssh.packet import (
+    Boolean,
+    Byte,
+    NameList,
+    PacketDecodeError,
+    SSHPacket,
+    SSHPacketLogger,
+    String,
+    UInt32,
+)
 from asyncssh.public_key import SSHKeyPair
 
 from propolis.events import ClientIdentified, Malformed
@@ -35,6 +44,8 @@ from propolis.lures.ssh.wire import Wire
 
 MAX_PACKET_BYTES = 256 * 1024
 """OpenSSH's own bound for one packet, before and after decompression."""
+MAX_INFLATED_BYTES = 4 * 1_048_576
+"""What one connection may say under compression, whatever it took on the wire."""
 MAX_LINE_BYTES = 8192
 """OpenSSH's own bound for the client's first line."""
 MAX_DISCONNECT_BYTES = 1023
@@ -48,7 +59,9 @@ MAX_SOFTWARE_CHARS = 512
 
 _PROTOCOL_ERROR = 2  # RFC 4253, 11.1; sshd gives no other reason
 _LAST_TRANSPORT = 49
-_KEX_STEPS = frozenset({30, 32, 34})  # what a client says in an exchange (RFC 4253, 8; RFC 4419, 5; RFC 5656, 7.1)
+_KEX_STEPS = frozenset(
+    {30, 32, 34}
+)  # what a client says in an exchange (RFC 4253, 8; RFC 4419, 5; RFC 5656, 7.1)
 _LAST_KNOWN = 191
 _IDENTIFICATION = re.compile(rb"SSH-\s*([+-]?\d{1,9})\.\s*([+-]?\d{1,9})-.+", re.DOTALL)
 _STRICT = b"kex-strict-s-v00@openssh.com"
@@ -69,6 +82,7 @@ class Inflater:
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj()
+        self._left_bytes = MAX_INFLATED_BYTES
 
     def decompress(self, data: bytes) -> bytes | None:
         """The payload, or ``None`` if it is not zlib or too long."""
@@ -76,13 +90,16 @@ class Inflater:
             payload = self._inflate.decompress(data, MAX_PACKET_BYTES)
         except zlib.error:
             return None
-        return None if self._inflate.unconsumed_tail else payload
+        self._left_bytes -= len(payload)
+        return None if self._inflate.unconsumed_tail or self._left_bytes < 0 else payload
 
 
 class Transport(SSHServerConnection):
     """One connection, without a loop, a task or a socket: :meth:`feed` answers before it returns."""
 
-    def __init__(self, options: SSHServerConnectionOptions, persona: Persona, wire: Wire, rng: random.Random) -> None:
+    def __init__(
+        self, options: SSHServerConnectionOptions, persona: Persona, wire: Wire, rng: random.Random
+    ) -> None:
         super().__init__(asyncio.get_running_loop(), options)
         self.persona = persona
         self.service: Service | None = None
@@ -96,12 +113,19 @@ class Transport(SSHServerConnection):
         self._server_host_key_algs = [name.encode() for name in persona.algorithms.host_key]
         self._version = persona.identification.removeprefix("SSH-2.0-").encode()
 
+    @property
+    def host_key_blob(self) -> bytes:
+        """The public host key of the last exchange."""
+        return self._server_host_key.public_data if self._server_host_key else b""
+
     def greet(self) -> None:
         """Say who we are; sshd does so before it reads."""
         self._send_version()
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Everything they lead to is on the wire when this returns."""
+        if not self._wire.is_open:
+            return
         self._inbox += data
         try:
             while self._wire.is_open and self._step():
@@ -119,14 +143,17 @@ class Transport(SSHServerConnection):
         if self._client_version and not self._is_identified:
             self._tell_client("")
 
-    def disconnect_because(self, text: str, *parts: object) -> None:
-        """DISCONNECT in sshd's words, then hang up."""
-        reason = text.format(*parts).encode("utf-8", "surrogateescape")[:MAX_DISCONNECT_BYTES]
+    def disconnect_because(self, text: str, *parts: bytes | int) -> None:
+        """DISCONNECT in sshd's words, with the client's own in them, then hang up."""
+        words = (
+            part.decode("utf-8", "surrogateescape") if isinstance(part, bytes) else part for part in parts
+        )
+        reason = text.format(*words).encode("utf-8", "surrogateescape")[:MAX_DISCONNECT_BYTES]
         self.send_packet(MSG_DISCONNECT, UInt32(_PROTOCOL_ERROR), String(reason), String(""))
         self._wire.close()
 
     def open_up(self) -> None:
-        """The client logged in: delayed compression begins, and it may know our other host keys (OpenSSH PROTOCOL, 2.5)."""
+        """The client logged in: compression begins, and it may know our other keys (OpenSSH ``PROTOCOL``, 2.5)."""
         self._auth_complete = True
         self.send_server_host_keys()
 
@@ -229,7 +256,7 @@ class Transport(SSHServerConnection):
             self._negotiate(sequence, packet)
         elif kind == MSG_NEWKEYS and self._next_recv_encryption:
             self._change_keys(packet)
-        elif kind in _KEX_STEPS and self._kex and kind in self._kex._packet_handlers:
+        elif kind in _KEX_STEPS and self._kex and kind in self._kex._packet_handlers:  # noqa: SLF001 - no other way to ask
             self._exchange(kind, sequence, packet)
         elif is_initial and self._strict_kex and kind <= _LAST_TRANSPORT:
             self.disconnect_because(self.persona.texts.strict_violation, kind, sequence)
@@ -309,7 +336,9 @@ class Transport(SSHServerConnection):
             self._wire.write(packet + mac)
         else:
             self._wire.write(header + packet)
-        self._send_seq = 0 if pkttype == MSG_NEWKEYS and self._strict_kex else (self._send_seq + 1) & 0xFFFF_FFFF
+        self._send_seq = (
+            0 if pkttype == MSG_NEWKEYS and self._strict_kex else (self._send_seq + 1) & 0xFFFF_FFFF
+        )
 
     def _send_kexinit(self) -> None:
         self._kex_complete = False
@@ -317,7 +346,9 @@ class Transport(SSHServerConnection):
         hosts, languages = self._server_host_key_algs or (), NameList(())
         ciphers, macs, compressions = map(NameList, (self._enc_algs, self._mac_algs, self._cmp_algs))
         body = (NameList(offered), NameList(hosts), ciphers, ciphers, macs, macs, compressions, compressions)
-        payload = b"".join((self._random.randbytes(16), *body, languages, languages, Boolean(value=False), UInt32(0)))
+        payload = b"".join(
+            (self._random.randbytes(16), *body, languages, languages, Boolean(value=False), UInt32(0))
+        )
         self._server_kexinit = Byte(MSG_KEXINIT) + payload
         self.send_packet(MSG_KEXINIT, payload)
 
@@ -339,5 +370,3 @@ def _finish(steps: Coroutine[Any, Any, None]) -> None:
         return
     steps.close()
     raise ProtocolError("a step of the key exchange waited")
-
-

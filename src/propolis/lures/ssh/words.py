@@ -1,11 +1,10 @@
 """A line of shell to simple commands: as much of POSIX 2.3 as what is typed blindly needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
 
-MAX_COMMANDS_PER_LINE = 64
 MAX_WORDS = 256
 MAX_WORD_CHARS = 16_384
 MAX_PARSED_CHARS = 8192
@@ -23,11 +22,12 @@ class Redirect(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One simple command, and how it hangs on the one before it."""
+    """One simple command, how it hangs on the one before it, and whether its output goes to the one after it."""
 
     words: tuple[str, ...]
     redirects: tuple[Redirect, ...] = ()
     join: Join = ";"
+    is_piped: bool = False
 
 
 class Unfinished(ValueError):  # noqa: N818 - bash's own word for it, and not a fault
@@ -35,6 +35,9 @@ class Unfinished(ValueError):  # noqa: N818 - bash's own word for it, and not a 
 
 
 _OPERATORS = ("&&", "||", ";;", ">>", "<<", ">&", "&>", ";", "|", "&", ">", "<", "\n", "(", ")")
+_INPUTS = frozenset({"<", "<<"})
+_OUTPUTS = frozenset({">", ">>", ">&", "&>"})
+_JOINS: dict[str, Join] = {"&&": "&&", "||": "||", "|": "|"}
 _ESCAPES = {'"', "\\", "$", "`"}
 
 
@@ -42,6 +45,9 @@ class _Token(msgspec.Struct, frozen=True):
     text: str
     is_operator: bool = False
     is_glued: bool = False  # a number right before > names a descriptor
+
+
+_NOTHING = _Token("")
 
 
 class _Scanner:
@@ -53,22 +59,24 @@ class _Scanner:
         self._expand = expand
         self._substitute = substitute
 
-    def tokens(self) -> list[_Token]:
-        found: list[_Token] = []
-        while self._at < len(self._line) and len(found) < MAX_WORDS:
+    def tokens(self) -> Iterator[_Token]:
+        for _ in range(MAX_WORDS):
+            self._skip()
+            if self._at >= len(self._line):
+                return
             operator = next((o for o in _OPERATORS if self._line.startswith(o, self._at)), "")
+            self._at += len(operator)
             if operator:
-                self._at += len(operator)
-                found.append(_Token(operator, is_operator=True))
-            elif self._line[self._at] in " \t\r":
-                self._at += 1
-            elif self._line[self._at] == "#":
-                end = self._line.find("\n", self._at)
-                self._at = len(self._line) if end < 0 else end
+                yield _Token(operator, is_operator=True)
             else:
-                word = self._word()
-                found.append(_Token(word[:MAX_WORD_CHARS], is_glued=self._line.startswith(">", self._at)))
-        return found
+                word = self._word()[:MAX_WORD_CHARS]
+                yield _Token(word, is_glued=self._line.startswith(">", self._at))
+
+    def _skip(self) -> None:
+        """Blanks and comments."""
+        while self._at < len(self._line) and self._line[self._at] in " \t\r#":
+            end = self._line.find("\n", self._at) if self._line[self._at] == "#" else self._at + 1
+            self._at = len(self._line) if end < 0 else end
 
     def _word(self) -> str:
         parts: list[str] = []
@@ -133,31 +141,31 @@ class _Scanner:
         return text
 
 
-def parse(line: str, expand: Callable[[str], str], substitute: Callable[[str], str]) -> tuple[Command, ...]:
+def parse(line: str, expand: Callable[[str], str], substitute: Callable[[str], str]) -> Iterator[Command]:
     """The simple commands of a line; ``expand`` gives a variable's value, ``substitute`` a command's output.
 
-    Raises :class:`Unfinished` for an open quote. Groups and loops are read as the commands inside them.
+    A command's words are expanded when it is asked for, so they see what the commands before it did. Raises
+    :class:`Unfinished` for an open quote. Groups and loops are read as the commands inside them.
     """
-    commands: list[Command] = []
     words: list[str] = []
     redirects: list[Redirect] = []
     join: Join = ";"
     is_glued = False
-    tokens = iter(_Scanner(line[:MAX_PARSED_CHARS], expand, substitute).tokens())
+    tokens = _Scanner(line[:MAX_PARSED_CHARS], expand, substitute).tokens()
     for token in tokens:
-        descriptor, is_glued = is_glued and words[-1:] in (["1"], ["2"]), token.is_glued
+        has_descriptor, is_glued = is_glued and words[-1:] in (["1"], ["2"]), token.is_glued
         if not token.is_operator:
             words.append(token.text)
-        elif token.text in {">", ">>", ">&", "&>", "<", "<<"}:
-            target = next(tokens, _Token("")).text
-            source = int(words.pop()) if descriptor and words else 1
-            if token.text[0] != "<":
-                redirects.append(Redirect(source, "&1" if token.text == ">&" else target, token.text == ">>"))
-        elif len(commands) < MAX_COMMANDS_PER_LINE:
+        elif token.text in _INPUTS:
+            next(tokens, None)
+        elif token.text in _OUTPUTS:
+            source = int(words.pop()) if has_descriptor else 1
+            target = next(tokens, _NOTHING).text
+            redirects.append(Redirect(source, "&1" if token.text == ">&" else target, token.text == ">>"))
+        else:
+            after = _JOINS.get(token.text, ";")
             if words:
-                commands.append(Command(tuple(words), tuple(redirects), join))
-            words, redirects = [], []
-            join = "&&" if token.text == "&&" else "||" if token.text == "||" else "|" if token.text == "|" else ";"
+                yield Command(tuple(words), tuple(redirects), join, is_piped=after == "|")
+            words, redirects, join = [], [], after
     if words:
-        commands.append(Command(tuple(words), tuple(redirects), join))
-    return tuple(commands)
+        yield Command(tuple(words), tuple(redirects), join)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
-import plotext
+import pyarrow as pa
 from cyclopts import Parameter
 from rich.table import Table
 
@@ -18,6 +18,7 @@ from propolis.decisions import Acknowledgement, decode_acknowledgement
 from propolis.decisions.stage import read_ledger
 from propolis.errors import CodecError
 from propolis.findings import Finding
+from propolis.hunting.plot import plot
 from propolis.stream import Stream, subjects
 
 
@@ -112,9 +113,5 @@ def _plot(report: measure.Report) -> None:
     labels = [f"≤{bound:g}" for bound in measure.BUCKETS_MS] + ["more"]
     filled = [index for index, count in enumerate(report.histogram) if count]
     shown = range(filled[0], filled[-1] + 1)
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.bar([labels[i] for i in shown], [report.histogram[i] for i in shown], orientation="horizontal")
-    plotext.plot_size(min(out.width, 80), len(shown) * 2 + 4)
-    plotext.title("milliseconds from first packet to read-back")
-    out.print(plotext.build(), markup=False, highlight=False)
+    bars = {"ms from first packet to read-back": [labels[i] for i in shown], "defences": [report.histogram[i] for i in shown]}
+    out.print(plot(pa.table(bars), width=min(out.width, 80)), markup=False, highlight=False)

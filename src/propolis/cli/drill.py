@@ -34,7 +34,7 @@ def drill(
     rate: Annotated[float, Parameter(help="Attacks a second.")] = 20.0,
     attack: Annotated[
         tuple[Literal["http-exploit", "redis-takeover", "telnet-login", "ssh-login"], ...],
-        Parameter(help="Kinds of attack; without it all whose lure listens."),
+        Parameter(help="Kinds of attack; without it all whose lure listens.", consume_multiple=True),
     ] = (),
     target: Annotated[str, Parameter(help="Where the decoys are: a loopback address.")] = "127.0.0.1",
     patience: Annotated[float, Parameter(help="Seconds to wait for the last blocks.")] = 15.0,

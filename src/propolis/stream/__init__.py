@@ -2,7 +2,18 @@
 
 from propolis.stream.address import Address, address_of, folder
 from propolis.stream.bare_nats import Msg  # before anything else loads nats-py
-from propolis.stream.client import Refused, Stored, Stream, Unreachable, connect, is_marker, start_at
+from propolis.stream.client import (
+    Refused,
+    Request,
+    Stored,
+    Stream,
+    Unreachable,
+    connect,
+    delete_request,
+    is_marker,
+    put_request,
+    start_at,
+)
 from propolis.stream.heartbeat import Heartbeat, Pulse
 from propolis.stream.lanes import LaneOwner, LostLane, Work
 from propolis.stream.provision import provision
@@ -24,14 +35,17 @@ __all__ = [
     "Pull",
     "Pulse",
     "Refused",
+    "Request",
     "Stored",
     "Stream",
     "Unreachable",
     "Work",
     "address_of",
     "connect",
+    "delete_request",
     "folder",
     "is_marker",
     "provision",
+    "put_request",
     "start_at",
 ]

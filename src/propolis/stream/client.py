@@ -8,7 +8,7 @@ a return value. nats-py carries the bytes; the JetStream API is spoken directly 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +24,10 @@ from propolis.stream import credentials
 
 REQUEST_SECONDS = 5.0
 RETRY_SECONDS = 0.2
+MAX_IN_FLIGHT = 256
 MARKER_TTL = "1h"
 PENDING_BYTES = 64 * 1024 * 1024
+MAX_ACCUSATIONS = 8
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -57,6 +59,14 @@ FINAL = WRONG_LAST_SEQUENCE | {TOO_LARGE}
 """Refusals that asking again does not change; all others (no space, no quorum, …) pass."""
 
 
+class Request(msgspec.Struct, frozen=True):
+    """One message to be stored."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+
+
 class Stream:
     """One connection, kept open across crashes of the server. Make it with :func:`connect`.
 
@@ -74,6 +84,7 @@ class Stream:
         self._asked = 0
         self._replies: dict[str, asyncio.Future[Msg]] = {}
         self._is_troubled = False
+        self._accused: set[str] = set()
 
     async def open(self) -> None:
         """Be ready for answers; called once the connection stands."""
@@ -93,10 +104,17 @@ class Stream:
             self._is_troubled = True
             tell(StreamLost(stage=self.stage, url=self.url, why=why))
 
+    def accuse(self, why: str) -> None:
+        """The server refuses what we are: told once for each reason, for it is not the network's fault."""
+        if why not in self._accused and len(self._accused) < MAX_ACCUSATIONS:
+            self._accused.add(why)
+            tell(StreamLost(stage=self.stage, url=self.url, why=why))
+
     def well(self) -> None:
         """The stream does its work: told if it did not before."""
         if self._is_troubled:
             self._is_troubled = False
+            self._accused.clear()
             tell(StreamBack(stage=self.stage, url=self.url))
 
     async def publish(
@@ -131,22 +149,44 @@ class Stream:
                 self.well()
                 return sequence
 
+    async def store_all(self, requests: Sequence[Request]) -> None:
+        """Store messages in order, all on their way at once; whatever fails is sent again with all behind it.
+
+        Each must be harmless to repeat: a message id, or a key's whole value. Raises :class:`Refused` as :meth:`insist`.
+        """
+        waiting = list(requests)
+        while waiting:
+            window = waiting[:MAX_IN_FLIGHT]
+            answers = [await self.ask_later(request.subject, request.data, request.headers) for request in window]
+            await asyncio.wait(answers, timeout=REQUEST_SECONDS)
+            stored = 0
+            for answer in answers:
+                if not (why := _failure(answer)):
+                    stored += 1
+                    continue
+                self.trouble(why)
+                break
+            waiting = waiting[stored:]
+            if stored < len(window):
+                for answer in answers:
+                    answer.cancel()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.well()
+
     async def put(
         self, bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0, last: int | None = None
     ) -> int:
         """Write a key and return its revision. With ``last``, only if that is its revision (else :class:`Refused`)."""
-        headers: dict[str, str] = {}
-        if ttl_seconds:
-            headers["Nats-TTL"] = f"{max(1, round(ttl_seconds))}s"
+        request = put_request(bucket, name, value, ttl_seconds=ttl_seconds)
         if last is not None:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
-        return await self.publish(f"$KV.{bucket}.{name}", value, headers=headers)
+            request.headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
+        return await self.publish(request.subject, request.data, headers=request.headers)
 
     async def delete(self, bucket: str, name: str) -> int:
         """Write a deletion marker for a key; the marker itself goes after an hour."""
-        return await self.publish(
-            f"$KV.{bucket}.{name}", b"", headers={"KV-Operation": "DEL", "Nats-TTL": MARKER_TTL}
-        )
+        request = delete_request(bucket, name)
+        return await self.publish(request.subject, request.data, headers=request.headers)
 
     async def get(self, bucket: str, name: str) -> Stored | None:
         """The key's present value, or None if it is absent, deleted or expired."""
@@ -262,6 +302,33 @@ def _fail(future: asyncio.Future[Msg], error: StreamError) -> None:
         future.set_exception(error)
 
 
+def put_request(bucket: str, name: str, value: bytes, *, ttl_seconds: float = 0) -> Request:
+    """What writes a key, for ``ttl_seconds`` or for good."""
+    ttl = {"Nats-TTL": f"{max(1, round(ttl_seconds))}s"} if ttl_seconds else {}
+    return Request(f"$KV.{bucket}.{name}", value, ttl)
+
+
+def delete_request(bucket: str, name: str) -> Request:
+    """What marks a key as deleted; the marker itself goes after an hour."""
+    return Request(f"$KV.{bucket}.{name}", b"", {"KV-Operation": "DEL", "Nats-TTL": MARKER_TTL})
+
+
+def _failure(answer: asyncio.Future[Msg]) -> str:
+    """Why a message is not stored; empty if it is. Raises :class:`Refused` for what asking again does not change."""
+    if not answer.done():
+        return f"no answer in {REQUEST_SECONDS:.0f} s"
+    error = answer.exception()
+    if error is not None:
+        return str(error)
+    try:
+        acknowledged(answer.result().data)
+    except Refused as refused:
+        if refused.code in FINAL:
+            raise
+        return str(refused)
+    return ""
+
+
 def acknowledged(reply: bytes) -> int:
     """The sequence in a publish acknowledgement. Raises :class:`Refused`, or :class:`Unreachable` if it is none."""
     return int(_answer(reply).get("seq", 0))
@@ -315,6 +382,7 @@ async def connect(url: str, stage: str, *, credential: Path | None = None, wait:
         try:
             await _dial(stream, options)
         except (nats.errors.Error, OSError, TimeoutError, _NoneAnswers) as error:
+            stream.closing = True
             await stream.client.close()
             if "authorization" in str(error).lower():
                 raise StreamError(
@@ -350,13 +418,13 @@ async def _dial(stream: Stream, options: dict[str, Any]) -> None:
     async def on_error(error: Exception) -> None:
         nonlocal tried
         refused = "authorization" in str(error).lower()
-        if not stream.ready:
+        if not stream.ready and not stream.closing:
             # nats-py would go on for ever and say nothing
             tried += 1
             if refused or tried >= len(servers):
                 raise _NoneAnswers(str(error) or type(error).__name__) from error
         elif refused or "permissions" in str(error).lower():
-            stream.trouble(str(error))
+            stream.accuse(str(error))
 
     await stream.client.connect(
         servers=servers,

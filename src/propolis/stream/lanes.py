@@ -95,10 +95,7 @@ class LaneOwner(Generic[S]):
         pull = await self._open()
         async with contextlib.aclosing(pull):
             while True:
-                try:
-                    deliveries = await asyncio.wait_for(pull.next(), self._checkpoint / 1e9)
-                except TimeoutError:
-                    deliveries = []
+                deliveries = await pull.next(self._checkpoint / 1e9)
                 try:
                     for delivery in deliveries:
                         await self._take(delivery)

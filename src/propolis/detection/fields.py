@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns a kind is judged by, in the order of ``values`` below; other kinds carry no bytes of the client's."""
 
+_PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
 _VIEWS = ("raw", "decoded", "resolved")
 _REQUEST = ("path_decoded", "query", "headers", "body")
 _HEADER = "header."
@@ -112,16 +113,18 @@ class Fields:
 
     def _parse(self) -> None:
         payload = self._known["payload"]
-        ends = [
-            (at, skip) for mark, skip in ((b"\r\n\r\n", 4), (b"\n\n", 2)) if (at := payload.find(mark)) >= 0
-        ]
-        end, skip = min(ends, default=(len(payload), 0))
+        end, body = payload.find(b"\r\n\r\n"), 4
+        bare = payload.find(b"\n\n", 0, end if end >= 0 else None)
+        if bare >= 0:
+            end, body = bare, 2
+        elif end < 0:
+            end = len(payload)
         line, _, headers = payload[:end].partition(b"\n")
         method, _, rest = line.rstrip(b"\r").partition(b" ")
         self._known["method"] = method
         self._known["path"] = rest.rpartition(b" HTTP/")[0] or rest
         self._known["headers"] = headers
-        self._known["body"] = payload[end + skip :]
+        self._known["body"] = payload[end + body :]
 
     def _header(self, name: bytes) -> bytes:
         """The value of the first header of this name, or nothing."""
@@ -138,6 +141,8 @@ def decode(data: bytes) -> bytes:
     That is ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``:
     RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
     """
+    if not _is_wrapped(data):
+        return data.lower()
     data = data.replace(b"+", b" ")
     for _ in range(ROUNDS):
         before = data
@@ -175,8 +180,7 @@ def resolve(data: bytes) -> bytes:
 
 def printable(data: bytes) -> str:
     """Bytes as one short line: what is not printable ASCII becomes a dot, cut at ``SUMMARY_CHARS``."""
-    text = data[:SUMMARY_CHARS].decode("latin-1").strip()
-    return "".join(char if " " <= char <= "~" else "." for char in text)
+    return data[:SUMMARY_CHARS].strip().translate(_PRINTABLE).decode("ascii")
 
 
 def _message(method: bytes, path: bytes, host: bytes, user_agent: bytes) -> bytes:

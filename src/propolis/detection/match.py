@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from propolis.detection.columns import KIND_NAMES, SCAN_BYTES, Rows
 from propolis.detection.fields import COLUMNS, Fields
-from propolis.detection.rules import Node, RuleSet, Threshold, holds
+from propolis.detection.rules import RuleSet, Threshold, holds
+from propolis.detection.rules.predicate import Predicate, predicate
 from propolis.detection.rules.prefilter import Prefilter
 
-MEMORY_TEXTS = 4_096
+MEMORY_TEXTS = 1_024
 """How many distinct texts are remembered with their verdict; then all are forgotten."""
 
 MEMORY_BYTES = 4_096
@@ -21,36 +22,41 @@ _REQUEST = KIND_NAMES.index("RequestReceived")
 
 
 class Verdict(msgspec.Struct):
-    """The numbers of the rules that an event satisfies, ascending, and what the event was judged by."""
+    """The numbers of the rules that an event satisfies, ascending, and its fields if there are any."""
 
     rules: tuple[int, ...]
-    kind: str
-    values: tuple[bytes, ...]
+    _fields: Fields | None = None
     _summary: str = ""
 
     @property
     def summary(self) -> str:
         """The decisive bytes for people."""
-        if not self._summary:
-            self._summary = Fields(self.kind, self.values).summary()
+        if self._fields is not None:
+            self._summary = self._fields.summary()
+            self._fields = None
         return self._summary
+
+
+_NOTHING = Verdict(())
 
 
 class Matcher:
     """The rules of a set that judge single events.
 
-    A text is scanned once by Hyperscan for candidates, which the plain evaluator then verifies on the precise fields;
-    a text met before costs one dictionary look-up. Equal to :func:`judge` on every row.
+    A text is scanned once by Hyperscan for candidates, which are then verified on the precise fields; a text met before
+    costs one dictionary look-up. Equal to :func:`judge`, the plain evaluator, on every row.
     """
 
     def __init__(self, rules: RuleSet) -> None:
         nodes = {
-            number: rule for number, rule in enumerate(rules.rules) if not isinstance(rule.logic, Threshold)
+            number: rule.logic
+            for number, rule in enumerate(rules.rules)
+            if not isinstance(rule.logic, Threshold)
         }
-        self._nodes: dict[int, Node] = {number: rule.logic for number, rule in nodes.items()}  # type: ignore[misc] # thresholds are left out above
+        self._predicates: dict[int, Predicate] = {number: predicate(node) for number, node in nodes.items()}
         self._prefilters: dict[str, Prefilter] = {}
         for kind in COLUMNS:
-            chosen = {number: self._nodes[number] for number, rule in nodes.items() if kind in rule.kinds}
+            chosen = {number: node for number, node in nodes.items() if kind in rules.rules[number].kinds}
             if chosen:
                 self._prefilters[kind] = Prefilter(chosen)
         self._judged = np.array([*(name in self._prefilters for name in KIND_NAMES), False])
@@ -83,9 +89,8 @@ class Matcher:
         kind = KIND_NAMES[key[0]]
         fields = Fields(kind, key[1])
         candidates = self._prefilters[kind](fields.scanned())
-        verdict = Verdict(
-            tuple([number for number in candidates if holds(self._nodes[number], fields)]), kind, key[1]
-        )
+        rules = tuple([number for number in candidates if self._predicates[number](fields)])
+        verdict = Verdict(rules, fields) if rules else _NOTHING
         self._cut += any(len(value) == SCAN_BYTES for value in key[1])
         if sum(map(len, key[1])) <= MEMORY_BYTES:
             if len(self._memory) >= MEMORY_TEXTS:

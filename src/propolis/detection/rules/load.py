@@ -197,9 +197,8 @@ def _selection(value: Any, kinds: tuple[str, ...], path: Path, where: str) -> No
         )
     if not isinstance(value, dict) or not value:
         raise RuleError(path, where, "must be a mapping of field to value, or a list of such mappings")
-    return Every(
-        tuple(_test(str(key), sought, kinds, path, f"{where}.{key}") for key, sought in value.items())
-    )
+    tests = tuple(_test(str(key), sought, kinds, path, f"{where}.{key}") for key, sought in value.items())
+    return tests[0] if len(tests) == 1 else Every(tests)
 
 
 def _test(key: str, sought: Any, kinds: tuple[str, ...], path: Path, where: str) -> Test:

@@ -104,18 +104,19 @@ def holds(node: Node, fields: Mapping[str, bytes] | Fields) -> bool:
 def _passes(test: Test, value: bytes) -> bool:
     if test.how == "re":
         value = value[:REGEX_BYTES]
-        found = (pattern.search(value) is not None for pattern in test.patterns)
+        found = [pattern.search(value) is not None for pattern in test.patterns]
     else:
         value = value.lower()
-        compare = _COMPARISONS[test.how]
-        found = (compare(value, sought) for sought in test.values)
+        compare = COMPARISONS[test.how]
+        found = [compare(value, sought) for sought in test.values]
     return all(found) if test.every else any(found)
 
 
-_COMPARISONS: Mapping[str, Callable[[bytes, bytes], bool]] = {
+COMPARISONS: Mapping[str, Callable[[bytes, bytes], bool]] = {
     "equals": lambda value, sought: value == sought,
     "contains": lambda value, sought: sought in value,
     "startswith": lambda value, sought: value.startswith(sought),
     "endswith": lambda value, sought: value.endswith(sought),
     "exists": lambda value, sought: bool(value) == (sought == b"true"),
 }
+"""Field in lower case and literal, for every way to compare them but ``re``."""

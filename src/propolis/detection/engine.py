@@ -42,7 +42,7 @@ class Engine:
     the same state give the same findings in the same order. Rows whose source could be forged (``spoofable``) give no
     finding and count nowhere: they say nothing of who sent them.
 
-    Cost: about 1 µs a row, and 5 µs a finding.
+    Cost: about 1 µs a row, 10 µs for a text not met before, 6 µs a finding; 120 µs for a batch of one connection.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Engine:
     def warm(self) -> None:
         """Load or compile every kernel, so that the first batch is as fast as the next.
 
-        Under a second from numba's cache, some twenty seconds on the very first start.
+        Under a second from numba's cache, some ten seconds on the very first start.
         """
         connection = Connection(bytes(16), 0, "", "", bytes(16), 0, bytes(16), 0, 0)
         events: tuple[Event, ...] = (

@@ -62,7 +62,7 @@ def test_the_lure_answers_every_probe_as_nginx_does() -> None:
 @pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 async def test_nmap_sees_nginx() -> None:
     async with serve(HttpLure) as (port, _):
-        said = await _run("nmap", "-sV", "-Pn", "-p", str(port), "127.0.0.1")
+        said = await _run("nmap", "-sV", "--version-light", "-Pn", "-p", str(port), "127.0.0.1")
     assert "nginx 1.22.1" in said
     assert "honeypot" not in said.lower()
 

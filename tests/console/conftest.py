@@ -36,10 +36,12 @@ from propolis.hunting.evidence import uuid_text
 from propolis.stream import EmbeddedServer, Stream, connect, folder, provision, subjects
 
 PAYLOAD = (
-    b"POST /cgi-bin/.%2e/bin/sh HTTP/1.1\r\nHost: decoy\r\nUser-Agent: <img src=x onerror=document.title='owned'>\r\n\r\n"
+    b"POST /cgi-bin/.%2e/bin/sh HTTP/1.1\r\nHost: decoy\r\n"
+    b"User-Agent: <img src=x onerror=document.title='owned'>\r\n\r\n"
     b"<script>document.title='owned'</script>\x1b[2J\x00\xff"
 )
 TITLE = "Path traversal </script><script>document.title='owned'</script>{{constructor.constructor('x')()}}"
+RULE = "cve-2021-41773"
 ORIGIN = "http://127.0.0.1:8765"
 CHROMIUM = (
     "--headless",
@@ -70,8 +72,8 @@ def configuration(folder: Path) -> Config:
     return load(path)
 
 
-async def attack(stream: Stream, source: str = "203.0.113.7", *, rule: str = "cve-2021-41773", title: str = TITLE) -> Finding:
-    """One hostile request: its event, and the finding that cites it, on the stream."""
+async def _attack(stream: Stream, source: str, *, sequence: int = 0) -> Finding:
+    """One hostile request: its event, and the finding that cites it (or another ``sequence``), on the stream."""
     now = SystemClock().now()
     address = pack(source)
     connection = Connection(
@@ -86,13 +88,15 @@ async def attack(stream: Stream, source: str = "203.0.113.7", *, rule: str = "cv
         shard=shard_of(address),
         evidence_class="dialogue",
     )
-    request = RequestReceived("POST", "/cgi-bin/.%2e/bin/sh", "decoy", "<img src=x onerror=alert(1)>", PAYLOAD, 0)
+    request = RequestReceived(
+        "POST", "/cgi-bin/.%2e/bin/sh", "decoy", "<img src=x onerror=alert(1)>", PAYLOAD, 0
+    )
     row = Interaction(now, connection, 1, request)
-    sequence = await stream.publish(subjects.events("interaction", 0), encode(to_batch([row])))
+    stored = await stream.publish(subjects.events("interaction", 0), encode(to_batch([row])))
     finding = Finding(
-        id=finding_id(rule, source, now),
-        rule=rule,
-        title=title,
+        id=finding_id(RULE, source, now),
+        rule=RULE,
+        title=TITLE,
         source=source,
         shard=connection.shard,
         grade="attempt",
@@ -105,7 +109,7 @@ async def attack(stream: Stream, source: str = "203.0.113.7", *, rule: str = "cv
         count=1,
         sensors=("edge",),
         lures=("http",),
-        evidence=(Evidence(uuid_text(event_id(row)), now, sequence, 0, "request <b>"),),
+        evidence=(Evidence(uuid_text(event_id(row)), now, sequence or stored, 0, "request <b>"),),
         technique="T1190",
         cve=("CVE-2021-41773",),
     )
@@ -113,12 +117,22 @@ async def attack(stream: Stream, source: str = "203.0.113.7", *, rule: str = "cv
     return finding
 
 
-async def until(check: Callable[[], object], seconds: float = 15.0) -> None:
+async def _until(check: Callable[[], object], seconds: float = 15.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "it did not happen"
         await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def attack() -> Callable[..., Awaitable[Finding]]:
+    return _attack
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[None]]:
+    return _until
 
 
 @pytest.fixture
@@ -183,13 +197,22 @@ async def live(stream: tuple[Config, Stream, EmbeddedServer]) -> AsyncIterator[C
         sessions=Sessions(clock, lambda: os.urandom(16).hex()),
         attempts=Attempts(),
     )
-    tasks = [asyncio.ensure_future(console.board.follow(connection)), asyncio.ensure_future(decide.run(config, clock))]
+    tasks = [
+        asyncio.ensure_future(console.board.follow(connection)),
+        asyncio.ensure_future(decide.run(config, clock)),
+    ]
     try:
         yield console
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Future[None]]) -> None:
+    """Cancel until they are done: Python 3.11's ``wait_for`` loses a cancellation that comes with its result."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=0.5)
 
 
 class Hive:
@@ -200,8 +223,8 @@ class Hive:
         self.password = password
         self.url = f"http://{config.console.listen}"
 
-    def attack(self, source: str, **what: str) -> Finding:
-        return self._with_stream(lambda stream: attack(stream, source, **what))
+    def attack(self, source: str, **what: int) -> Finding:
+        return self._with_stream(lambda stream: _attack(stream, source, **what))
 
     def ledger(self) -> list[Entry]:
         async def read(stream: Stream) -> list[Entry]:
@@ -286,6 +309,11 @@ class Visit:
             css,
             containing,
         )
+
+    def type(self, css: str, text: str) -> None:
+        """Type into a field, once it is there."""
+        WebDriverWait(self.chromium, 20).until(lambda page: page.find_elements(By.CSS_SELECTOR, css))
+        self.chromium.find_element(By.CSS_SELECTOR, css).send_keys(text)
 
     def until(self, script: str, *arguments: object) -> Any:
         """What a script returns, once that is something."""

@@ -42,7 +42,11 @@ def test_the_history_is_bounded() -> None:
     assert len(hits.history) == HISTORY_SECONDS
 
 
-@given(st.dictionaries(st.just("connections"), st.none() | st.text() | st.integers() | st.floats() | st.booleans()))
+@given(
+    st.dictionaries(
+        st.just("connections"), st.none() | st.text() | st.integers() | st.floats() | st.booleans()
+    )
+)
 def test_whatever_a_heartbeat_says_a_counter_is_a_number(figures: dict[str, Any]) -> None:
     assert whole(figures, "connections") >= 0
     Hits().count("a", figures, 0)

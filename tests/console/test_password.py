@@ -5,8 +5,8 @@ import pytest
 
 from propolis.console.password import (
     api_token,
-    fits,
     first_password,
+    fits,
     hashed,
     password_file,
     read_password,

@@ -43,7 +43,9 @@ def test_a_session_that_is_not_used_ends(sessions: Sessions, clock: ManualClock)
     assert len(sessions) == 0
 
 
-def test_a_session_ends_after_its_life_however_much_it_is_used(sessions: Sessions, clock: ManualClock) -> None:
+def test_a_session_ends_after_its_life_however_much_it_is_used(
+    sessions: Sessions, clock: ManualClock
+) -> None:
     cookie, _ = sessions.open("127.0.0.1")
     for _ in range(LIFE_SECONDS // IDLE_SECONDS):
         clock.advance(IDLE_SECONDS * SECOND)

@@ -34,9 +34,8 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     async def ask(self, command: Command) -> Answer:
         """Put a command to the decider. When it does not answer, the answer's ``error`` says so."""
         try:
-            reply = await asyncio.wait_for(
-                await self.stream.ask_later(SUBJECT, encode(command)), ANSWER_SECONDS
-            )
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reply = await (await self.stream.ask_later(SUBJECT, encode(command)))
             return decode_answer(reply.data)
         except (Unreachable, TimeoutError):
             return Answer(

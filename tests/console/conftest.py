@@ -249,7 +249,7 @@ def hive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hive]:
     config = configuration(tmp_path_factory.mktemp("hive"))
     password = first_password(config.state)
     assert password
-    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("hive.py")), str(config.path)])
+    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("serve.py")), str(config.path)])
     try:
         _await_port(config.console.listen, process)
         yield Hive(config, password)

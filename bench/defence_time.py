@@ -45,7 +45,18 @@ allow_private = true
 [enforcers]
 run = []
 """
-LISTENER = "import socket\ns=socket.create_server(('0.0.0.0',9000),backlog=4096)\nwhile True:\n c,_=s.accept();c.close()"
+LISTENER = """
+import socket
+listener = socket.create_server(("0.0.0.0", 9000), backlog=4096)
+while True:
+    listener.accept()[0].close()
+"""
+FRONT_PAGE = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], 8080), 5, (sys.argv[2], 0))
+connection.send(b"GET / HTTP/1.0\\r\\n\\r\\n")
+connection.recv(99)
+"""
 
 
 class Prober:
@@ -53,7 +64,9 @@ class Prober:
 
     def __init__(self, namespace: str) -> None:
         self._process = subprocess.Popen(
-            [*inside(namespace), sys.executable, "-m", "bench.prober"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*inside(namespace), sys.executable, "-m", "bench.prober"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self._in: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         self._out: IO[bytes] = self._process.stdout  # type: ignore[assignment]
@@ -92,11 +105,14 @@ class Fail2ban:
         )
         self._process = subprocess.Popen(
             [*inside(namespace), "/usr/bin/fail2ban-server", "-c", str(folder), "-f", "-x", "start"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            pong = subprocess.run(["fail2ban-client", "-c", str(folder), "ping"], capture_output=True, text=True, check=False)
+            pong = subprocess.run(
+                ["fail2ban-client", "-c", str(folder), "ping"], capture_output=True, text=True, check=False
+            )
             if "pong" in pong.stdout:
                 time.sleep(2)
                 return
@@ -105,7 +121,8 @@ class Fail2ban:
 
     def line(self, source: str) -> str:
         """A conclusive line about a source."""
-        return f"{time.strftime('%b %d %H:%M:%S')} host sshd[2000]: Failed password for root from {source} port 40000 ssh2"
+        moment = time.strftime("%b %d %H:%M:%S")
+        return f"{moment} host sshd[2000]: Failed password for root from {source} port 40000 ssh2"
 
     def stop(self) -> None:
         """End it."""
@@ -125,8 +142,18 @@ def enforcer(protected: str, sensor: Hive) -> subprocess.Popen[bytes]:
     )
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        [*inside(protected), sys.executable, "-m", "propolis", "enforce", "nftables", "--config", str(folder / "propolis.toml")],
-        stdout=log, stderr=log,
+        [
+            *inside(protected),
+            sys.executable,
+            "-m",
+            "propolis",
+            "enforce",
+            "nftables",
+            "--config",
+            str(folder / "propolis.toml"),
+        ],
+        stdout=log,
+        stderr=log,
     )
     deadline = time.monotonic() + 60
     while "StageStarted" not in (folder / "log").read_text():
@@ -139,7 +166,10 @@ def enforcer(protected: str, sensor: Hive) -> subprocess.Popen[bytes]:
 def in_kernel(protected: str) -> str:
     """What the protected host's kernel holds."""
     return subprocess.run(
-        [*inside(protected), "nft", "list", "table", "inet", "propolis"], capture_output=True, text=True, check=True
+        [*inside(protected), "nft", "list", "table", "inet", "propolis"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
@@ -182,8 +212,8 @@ def main() -> None:
             held = in_kernel(names["protected"])
             wrong = 0
             for source in bystanders:
-                ask = "import socket;s=socket.create_connection(('%s',8080),5,('%s',0));s.send(b'GET / HTTP/1.0\\r\\n\\r\\n');s.recv(99)"
-                subprocess.run([*inside(names["attacker"]), sys.executable, "-c", ask % (f"{NETWORK}.0.2", source)], check=True)
+                command = [sys.executable, "-c", FRONT_PAGE, f"{NETWORK}.0.2", source]
+                subprocess.run([*inside(names["attacker"]), *command], check=True)
             time.sleep(0.5)
             for source in bystanders:
                 wrong += not prober.run(Job(source, "none", PROTECTED, PROTECTED)).reached

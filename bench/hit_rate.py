@@ -1,14 +1,15 @@
 """What a hit costs, and how many a second: real connections through sensors, stream, detection, findings and archive.
 
-Method. A whole installation (`propolis up`, every stage its own process, every write synced to disk, console and dry-run
-enforcer included) on this machine, and the load generator (bench.load) on it too, from 20,000 loopback sources. One in
-ten attacks (an HTTP exploit, a Redis takeover or a telnet log-in), the others send ordinary HTTP requests or a Redis INFO. A
-hit is a new connection with one request or log-in attempt, acknowledged when the decoy's whole answer came.
+Method. A whole installation (`propolis up`, every stage its own process, every write synced to disk, console and
+dry-run enforcer included) on this machine, and the load generator (bench.load) on it too, from 20,000 loopback
+sources. One in ten attacks (an HTTP exploit, a Redis takeover or a telnet log-in), the others send ordinary HTTP
+requests or a Redis INFO. A hit is a new connection with one request or log-in attempt, acknowledged when the decoy's
+whole answer came.
 
 CPU per hit is user and system time of all our processes (the stream's server and the supervisor too; not the load
 generator) over a run at 8,700 hits/s, by acknowledged hits. hit -> finding is `found - first_seen` of every finding of
-the run. Lost is acknowledged hits less what the lake and the stream hold, by protocol, after the run. Medians of the runs.
-The highest rate is raised in steps of 10 s until the generator falls behind, hits fail, or p99 passes 250 ms.
+the run. Lost is acknowledged hits less what the lake and the stream hold, by protocol, after the run. Medians of the
+runs. The highest rate is raised in steps of 10 s until the generator falls behind, hits fail, or p99 passes 250 ms.
 
 Usage: python -m bench.hit_rate [RUNS [SECONDS]]; 5 runs of 60 s by default.
 """
@@ -60,7 +61,9 @@ def load(rate: float, seconds: float) -> Load:
     """Run the generator."""
     ports = msgspec.json.encode({kind: PORTS[kind] for kind in KINDS}).decode()
     done = subprocess.run(
-        [sys.executable, "-m", "bench.load", str(rate), str(seconds), str(SOURCES), ports], capture_output=True, check=True
+        [sys.executable, "-m", "bench.load", str(rate), str(seconds), str(SOURCES), ports],
+        capture_output=True,
+        check=True,
     )
     return msgspec.json.decode(done.stdout, type=Load)
 
@@ -90,7 +93,10 @@ def recorded(running: Hive) -> dict[str, int]:
     rows = [msgspec.json.decode(line) for line in answer.stdout.splitlines() if line.startswith("{")]
     if not rows:
         rows = msgspec.json.decode(answer.stdout)
-    return {lure: sum(row["n"] for row in rows if row["lure"] == lure and row["kind"] == kind) for lure, kind in KINDS.items()}
+    return {
+        lure: sum(row["n"] for row in rows if row["lure"] == lure and row["kind"] == kind)
+        for lure, kind in KINDS.items()
+    }
 
 
 def main() -> None:
@@ -118,8 +124,9 @@ def main() -> None:
             p99s.append(spread(delays(running, since)).p99)
             reached.append(done.hits / done.seconds)
             memory = running.memory()
+            cost, rate, late = costs[-1], reached[-1], p99s[-1]
             sys.stderr.write(
-                f"run {number + 1}: {costs[-1]:.1f} us/hit, {reached[-1]:.0f} hits/s, p99 {p99s[-1]:.0f} ms, failed {done.failed}\n"
+                f"run {number + 1}: {cost:.1f} us/hit, {rate:.0f} hits/s, p99 {late:.0f} ms, failed {done.failed}\n"
             )
         highest = _highest(running, acknowledged)
         time.sleep(3)
@@ -154,7 +161,9 @@ def _highest(running: Hive, acknowledged: dict[str, int]) -> int:
         _add(acknowledged, done)
         kept_up = done.hits >= 0.99 * rate * STEP_SECONDS and done.seconds < STEP_SECONDS * 1.1
         p99 = spread(delays(running, since)).p99
-        sys.stderr.write(f"{rate}/s: {done.hits / done.seconds:.0f} reached, p99 {p99:.0f} ms, failed {done.failed}\n")
+        sys.stderr.write(
+            f"{rate}/s: {done.hits / done.seconds:.0f} reached, p99 {p99:.0f} ms, failed {done.failed}\n"
+        )
         if not kept_up or p99 > P99_MS:
             return highest
         highest = rate

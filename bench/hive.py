@@ -40,8 +40,19 @@ class Hive:
         """``propolis up``, and wait until every stage lives."""
         log = (self.folder / "log").open("ab")
         self.command = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "propolis", "up", "--config", str(self.config.path), *arguments],
-            stdout=log, stderr=log, start_new_session=True,
+            [
+                *self.prefix,
+                sys.executable,
+                "-m",
+                "propolis",
+                "up",
+                "--config",
+                str(self.config.path),
+                *arguments,
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         expected = len(supervisor.processes(self.config, None, self.config.sensors.workers))  # type: ignore[arg-type]
         deadline = time.monotonic() + READY_SECONDS
@@ -62,7 +73,9 @@ class Hive:
         """A ``propolis`` command against it."""
         return subprocess.run(
             [*self.prefix, sys.executable, "-m", "propolis", *arguments, "--config", str(self.config.path)],
-            capture_output=True, text=True, check=False,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def processes(self) -> dict[str, psutil.Process]:
@@ -99,11 +112,15 @@ class Hive:
 
 
 @contextlib.contextmanager
-def hive(settings: str = "", *, prefix: tuple[str, ...] = (), lures: Mapping[str, int] | None = None) -> Iterator[Hive]:
+def hive(
+    settings: str = "", *, prefix: tuple[str, ...] = (), lures: Mapping[str, int] | None = None
+) -> Iterator[Hive]:
     """An installation with ``settings`` (TOML) on top of ports of its own; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="propolis-bench-"))
     ports = lures or {name: PORTS[name] for name in ("http", "redis", "telnet")}
-    text = "".join(f'[lures.{name}]\nports = [{port}]\naddresses = ["0.0.0.0"]\n' for name, port in ports.items())
+    text = "".join(
+        f'[lures.{name}]\nports = [{port}]\naddresses = ["0.0.0.0"]\n' for name, port in ports.items()
+    )
     path = folder / "propolis.toml"
     path.write_text(f"{settings}\n{text}")
     running = Hive(folder, load(path), prefix)

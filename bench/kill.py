@@ -1,19 +1,18 @@
-"""SIGKILL a random process of ours under load, again and again: is anything lost, twice, or left behind?
+"""SIGKILL a random process of ours under load, again and again; what is lost, twice, or left behind.
 
 Method. A whole installation, armed, with the nftables enforcer, in a network namespace whose loopback also owns
-198.18.0.0/15; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is dropped
-in that namespace's kernel. Every few seconds one process is killed: a stage, or the stream's server (the supervisor
-starts it again; killing the supervisor ends everything, as for any program's parent).
+198.18.0.0/15; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is
+dropped in that namespace's kernel. Every few seconds one process is killed: a stage, or the stream's server (the
+supervisor starts it again; killing the supervisor ends everything, as for any program's parent).
 
-lost_acknowledged: hits whose answer the sender saw, less those whose event is in the lake or the stream, compared by source
-address and port. duplicate_findings: finding ids stored more than once. drift_after_s: after each kill, how long until the
-kernel's set equals the decisions in force; the longest of all kills. orphans: addresses in the kernel at the end that no
-decision in force names.
+lost_acknowledged: hits whose answer the sender saw, less those whose event is in the lake or the stream, compared by
+source address and port. duplicate_findings: finding ids stored more than once. drift_after_s: after each kill, how long
+until the kernel's set equals the decisions in force; the longest of all kills. orphans: addresses in the kernel at
+the end that no decision in force names.
 
 Usage: python -m bench.kill [KILLS]; 50 by default.
 """
 
-import asyncio
 import contextlib
 import os
 import random
@@ -63,7 +62,10 @@ ADDRESS = re.compile(r"198\.18\.\d+\.\d+")
 def kernel(namespace: str) -> set[str]:
     """Addresses the kernel drops."""
     listed = subprocess.run(
-        [*inside(namespace), "nft", "list", "table", "inet", "propolis"], capture_output=True, text=True, check=False
+        [*inside(namespace), "nft", "list", "table", "inet", "propolis"],
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout
     return set(ADDRESS.findall(listed))
 
@@ -75,7 +77,10 @@ def in_force(namespace: str, running: Hive) -> set[str]:
         "asyncio.run(kill.print_in_force(load(Path(sys.argv[1]))))"
     )
     listed = subprocess.run(
-        [*inside(namespace), sys.executable, "-c", script, str(running.config.path)], capture_output=True, text=True, check=False
+        [*inside(namespace), sys.executable, "-c", script, str(running.config.path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return set(listed.stdout.split())
 
@@ -98,7 +103,9 @@ async def print_duplicates(config) -> None:  # type: ignore[no-untyped-def]  # n
 
     address = address_of(config)
     stream = await connect(address.url, "bench", credential=address.credential)
-    seen = Counter(f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data))
+    seen = Counter(
+        [f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data)]
+    )
     print(sum(seen.values()), sum(count - 1 for count in seen.values()))
     await stream.close()
 
@@ -129,12 +136,28 @@ def main() -> None:
             ports = msgspec.json.encode({kind: PORTS[kind] for kind in ("http", "redis", "telnet")}).decode()
             seconds = kills * (EVERY_SECONDS + 4)
             load = subprocess.Popen(
-                [*inside(namespace), sys.executable, "-m", "bench.load", str(RATE), str(seconds), str(SOURCES), ports, BASE, TARGET, str(acknowledged)],
+                [
+                    *inside(namespace),
+                    sys.executable,
+                    "-m",
+                    "bench.load",
+                    str(RATE),
+                    str(seconds),
+                    str(SOURCES),
+                    ports,
+                    BASE,
+                    TARGET,
+                    str(acknowledged),
+                ],
                 stdout=subprocess.PIPE,
             )
             for number in range(kills):
                 time.sleep(EVERY_SECONDS * chance.uniform(0.5, 1.0))
-                processes = {name: p for name, p in running.processes().items() if name not in {"supervisor", "console"}}
+                processes = {
+                    name: p
+                    for name, p in running.processes().items()
+                    if name not in {"supervisor", "console"}
+                }
                 name = chance.choice(sorted(processes))
                 victims[name.partition(".")[0]] += 1
                 with contextlib.suppress(ProcessLookupError):
@@ -151,7 +174,10 @@ def main() -> None:
                 "asyncio.run(kill.print_duplicates(load(Path(sys.argv[1]))))"
             )
             counted = subprocess.run(
-                [*inside(namespace), sys.executable, "-c", script, str(running.config.path)], capture_output=True, text=True, check=True
+                [*inside(namespace), sys.executable, "-c", script, str(running.config.path)],
+                capture_output=True,
+                text=True,
+                check=True,
             ).stdout.split()
             time.sleep(1)
             orphans = kernel(namespace) - in_force(namespace, running)
@@ -180,17 +206,35 @@ def lost(running: Hive, namespace: str, acknowledged: Path, folder: Path) -> tup
         "WHERE kind IN ('RequestReceived', 'CommandRun', 'CredentialTried') GROUP BY ALL"
     )
     answer = subprocess.run(
-        [*inside(namespace), sys.executable, "-m", "propolis", "hunt", sql, "--output", "parquet", "--to", str(table),
-         "--limit", "100000000", "--config", str(running.config.path)],
-        capture_output=True, text=True, check=False,
+        [
+            *inside(namespace),
+            sys.executable,
+            "-m",
+            "propolis",
+            "hunt",
+            sql,
+            "--output",
+            "parquet",
+            "--to",
+            str(table),
+            "--limit",
+            "100000000",
+            "--config",
+            str(running.config.path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if answer.returncode:
         raise RuntimeError(answer.stderr)
     rows = pq.read_table(table).to_pydict()
-    seen = Counter({
-        bytes(map(int, ip.split("."))) + port.to_bytes(2, "big"): n
-        for ip, port, n in zip(rows["source_ip"], rows["source_port"], rows["n"], strict=True)
-    })
+    seen = Counter(
+        {
+            bytes(map(int, ip.split("."))) + port.to_bytes(2, "big"): n
+            for ip, port, n in zip(rows["source_ip"], rows["source_port"], rows["n"], strict=True)
+        }
+    )
     return sum((sent - seen).values()), sum(sent.values())
 
 

@@ -1,9 +1,9 @@
 """A load of real connections from many sources: ``python -m bench.load RATE SECONDS SOURCES PORTS [BASE TARGET FILE]``.
 
 One process, one epoll, open loop: connections begin when they are due, whether or not earlier ones were answered. A
-hit is a new connection with one request or log-in attempt; it counts as acknowledged when the decoy's whole answer came.
-Sources are the addresses from BASE on (127.10.0.0), the decoys are at TARGET (127.0.0.1). With FILE, each acknowledged
-hit is written there: 4 bytes of source address, 2 of source port, big-endian. Prints one JSON object.
+hit is a new connection with one request or log-in attempt; it counts as acknowledged when the decoy's whole answer
+came. Sources are the addresses from BASE on (127.10.0.0), the decoys are at TARGET (127.0.0.1). With FILE, each
+acknowledged hit is written there: 4 bytes of source address, 2 of source port, big-endian. Prints one JSON object.
 """
 
 import select
@@ -19,12 +19,30 @@ import msgspec
 ATTACKERS = 10
 """One source in ten attacks, always; the others look around."""
 PATHS = (
-    "/", "/robots.txt", "/login", "/favicon.ico", "/admin", "/wp-login.php", "/index.php", "/api/v1/status",
-    "/.env", "/phpinfo.php", "/static/app.js", "/cgi-bin/luci", "/server-status", "/owa/", "/health", "/search?q=a",
+    "/",
+    "/robots.txt",
+    "/login",
+    "/favicon.ico",
+    "/admin",
+    "/wp-login.php",
+    "/index.php",
+    "/api/v1/status",
+    "/.env",
+    "/phpinfo.php",
+    "/static/app.js",
+    "/cgi-bin/luci",
+    "/server-status",
+    "/owa/",
+    "/health",
+    "/search?q=a",
 )
-EXPLOIT = b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n<?php echo md5(1);?>"[:-1]
+EXPLOIT = (
+    b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\n"
+    b"Host: h\r\nContent-Length: 18\r\n\r\n<?php echo md5(1);"
+)
 REQUESTS = tuple(
-    f"GET {path} HTTP/1.1\r\nHost: 198.18.0.1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{n}\r\n"
+    f"GET {path} HTTP/1.1\r\nHost: 198.18.0.1\r\n"
+    f"User-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{n}\r\n"
     f"Accept: */*\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n".encode()
     for n, path in enumerate(PATHS)
 )
@@ -57,7 +75,7 @@ def plan(number: int, turn: int, ports: dict[str, int]) -> tuple[str, tuple[byte
         if choice == "redis" and "redis" in ports:
             return "redis", (TAKEOVER,)
         return "http", (EXPLOIT,)
-    if number % ATTACKERS == 5 and "redis" in ports:  # noqa: PLR2004
+    if number % ATTACKERS == 5 and "redis" in ports:
         return "redis", (INFO,)
     return "http", (REQUESTS[turn % len(REQUESTS)],)
 
@@ -92,7 +110,9 @@ def main() -> None:
             connection.bind((socket.inet_ntoa((base + number).to_bytes(4, "big")), 0))
             connection.connect_ex((target, ports[kind]))
             hit = hits[connection.fileno()] = Hit(connection, kind, steps)
-            poll.register(connection.fileno(), select.EPOLLIN if begin(hit) else select.EPOLLIN | select.EPOLLOUT)
+            poll.register(
+                connection.fileno(), select.EPOLLIN if begin(hit) else select.EPOLLIN | select.EPOLLOUT
+            )
             started += 1
         for descriptor, event in poll.poll(0.001 if now < ends else 0.01):
             hit = hits.get(descriptor)
@@ -116,9 +136,17 @@ def main() -> None:
     elapsed = time.monotonic() - start
     if keep is not None:
         keep.close()
-    print(msgspec.json.encode({
-        "started": started, "acknowledged": done, "failed": failed, "seconds": elapsed, "cpu_seconds": time.process_time(),
-    }).decode())
+    print(
+        msgspec.json.encode(
+            {
+                "started": started,
+                "acknowledged": done,
+                "failed": failed,
+                "seconds": elapsed,
+                "cpu_seconds": time.process_time(),
+            }
+        ).decode()
+    )
 
 
 def begin(hit: Hit) -> bool:

@@ -24,7 +24,21 @@ def hosts(*names: str) -> Iterator[dict[str, str]]:
         run("ip", "-n", switch, "link", "set", "bridge", "up")
         for number, (name, namespace) in enumerate(made.items(), 1):
             run("ip", "netns", "add", namespace)
-            run("ip", "link", "add", "eth0", "netns", namespace, "type", "veth", "peer", "name", f"p{number}", "netns", switch)
+            run(
+                "ip",
+                "link",
+                "add",
+                "eth0",
+                "netns",
+                namespace,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"p{number}",
+                "netns",
+                switch,
+            )
             run("ip", "-n", switch, "link", "set", f"p{number}", "master", "bridge", "up")
             run("ip", "-n", namespace, "link", "set", "lo", "up")
             run("ip", "-n", namespace, "link", "set", "eth0", "up")
@@ -39,7 +53,9 @@ def hosts(*names: str) -> Iterator[dict[str, str]]:
 def add_addresses(namespace: str, addresses: list[str]) -> None:
     """Further addresses of a host."""
     lines = "".join(f"addr add {address}/16 dev eth0\n" for address in addresses)
-    subprocess.run(["ip", "-n", namespace, "-batch", "-"], input=lines, check=True, text=True, capture_output=True)
+    subprocess.run(
+        ["ip", "-n", namespace, "-batch", "-"], input=lines, check=True, text=True, capture_output=True
+    )
 
 
 def inside(namespace: str) -> tuple[str, ...]:

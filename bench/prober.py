@@ -21,7 +21,8 @@ GIVE_UP_SECONDS = 30.0
 PAUSE_SECONDS = 0.0005
 
 PHPUNIT = (
-    b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\nHost: a\r\nContent-Length: 18\r\n\r\n<?php echo md5(1);"
+    b"POST /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php HTTP/1.1\r\n"
+    b"Host: a\r\nContent-Length: 18\r\n\r\n<?php echo md5(1);"
 )
 REDIS = b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$16\r\n/var/spool/cron/\r\n"
 
@@ -37,7 +38,7 @@ class Job(msgspec.Struct, frozen=True):
     line: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """``ms`` until the drop; None if it never came. ``reached`` whether the source got through before."""
 
     source: str
@@ -80,9 +81,9 @@ def attack(job: Job) -> tuple[float, socket.socket | None]:
 def run(job: Job) -> Outcome:
     """One job."""
     if not reaches(job.source, job.protected, 1.0):
-        return Outcome(job.source, False, None)
+        return Outcome(source=job.source, reached=False, ms=None)
     if job.attack == "none":
-        return Outcome(job.source, True, None)
+        return Outcome(source=job.source, reached=True, ms=None)
     began, connection = attack(job)
     ends = began + GIVE_UP_SECONDS
     try:
@@ -91,8 +92,8 @@ def run(job: Job) -> Outcome:
             if reaches(job.source, job.protected, ANSWER_SECONDS):
                 time.sleep(PAUSE_SECONDS)
             elif not reaches(job.source, job.protected, CONFIRM_SECONDS):
-                return Outcome(job.source, True, round((sent - began) * 1_000, 3))
-        return Outcome(job.source, True, None)
+                return Outcome(source=job.source, reached=True, ms=round((sent - began) * 1_000, 3))
+        return Outcome(source=job.source, reached=True, ms=None)
     finally:
         if connection is not None:
             connection.close()

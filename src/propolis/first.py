@@ -28,7 +28,8 @@ def text(enforcer: str) -> str:
         "# Written by the first `propolis up`. Every key and its default: `propolis check --settings`.",
         "",
         "[enforcers]",
-        f'run = ["{enforcer}"]' + ("" if enforcer != "dry-run" else "  # only pretends: blocking needs root and nftables"),
+        f'run = ["{enforcer}"]'
+        + ("" if enforcer != "dry-run" else "  # only pretends: blocking needs root and nftables"),
         "",
     ]
     for name, lure in Config().lures.items():
@@ -85,7 +86,10 @@ def _settings(section: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str,
 
 def _meaning(kind: Any) -> str:
     if get_origin(kind) is Annotated:
-        return next((item.description for item in get_args(kind)[1:] if isinstance(item, Meta) and item.description), "")
+        return next(
+            (item.description for item in get_args(kind)[1:] if isinstance(item, Meta) and item.description),
+            "",
+        )
     return ""
 
 

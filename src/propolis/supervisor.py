@@ -30,7 +30,7 @@ class Running(msgspec.Struct, frozen=True):
     stages: dict[str, int]
 
 
-class AlreadyUp(PropolisError):
+class AlreadyUpError(PropolisError):
     """Another supervisor works with the same state folder."""
 
 
@@ -157,13 +157,13 @@ def running(state: Path) -> Running | None:
 
 @contextlib.contextmanager
 def lock(state: Path) -> Iterator[IO[bytes]]:
-    """Be the only supervisor of a state folder. Raises :class:`AlreadyUp`."""
+    """Be the only supervisor of a state folder. Raises :class:`AlreadyUpError`."""
     state.mkdir(parents=True, exist_ok=True, mode=0o750)
     with (state / "up.lock").open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise AlreadyUp(
+            raise AlreadyUpError(
                 f"{state}: is in use by a running `propolis up`; stop it with `propolis down`"
             ) from error
         yield file

@@ -15,7 +15,12 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("Installation", "check", "Validate the configuration file.", "propolis.cli.up:check"),
     ("Installation", "credential", "Let an enforcer on another host in.", "propolis.cli.up:credential"),
     ("Defence", "clock", "Mean time to defence, per path and stage.", "propolis.cli.clock:clock"),
-    ("Defence", "drill", "Attack the running decoys over loopback and time the defence.", "propolis.cli.drill:drill"),
+    (
+        "Defence",
+        "drill",
+        "Attack the running decoys over loopback and time the defence.",
+        "propolis.cli.drill:drill",
+    ),
     ("Defence", "hunt", "Ask every event ever seen, in SQL.", "propolis.cli.hunt:hunt"),
     ("Stages", "sensor", "Listen as decoys.", "propolis.cli.stages:sensor"),
     ("Stages", "detect", "Judge events.", "propolis.cli.stages:detect"),
@@ -31,7 +36,9 @@ app = App(
     help="Decoys that attackers believe, and a defence that follows in milliseconds.",
 )
 decisions = App(name="decisions", help="What is held against whom, and why.", group="Defence")
-defence = App(name="defence", help="The switch: shadow (only written down) or armed (carried out).", group="Defence")
+defence = App(
+    name="defence", help="The switch: shadow (only written down) or armed (carried out).", group="Defence"
+)
 
 for group, name, what, where in COMMANDS:
     app.command(where, name=name, help=what, group=group)

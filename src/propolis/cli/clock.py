@@ -41,7 +41,9 @@ def clock(
     and per sensor how long until it was scanned and attacked.
     """
     now = SystemClock().now()
-    times = with_stream(config, lambda _config, stream: look(_config, stream, now - int(since * 3_600 * SECOND), now))
+    times = with_stream(
+        config, lambda _config, stream: look(_config, stream, now - int(since * 3_600 * SECOND), now)
+    )
     if json:
         out.print_json(msgspec.json.encode(times).decode())
         return
@@ -74,9 +76,14 @@ def _print(times: Times) -> None:
     report = times.report
     total = report.stages["total"]
     if total.n:
-        out.print(f"[bold]mean time to defence {total.mean:.1f} ms[/] (± {report.clock_error_ms:.1f} ms of clocks), {total.n} defences")
+        out.print(
+            f"[bold]mean time to defence {total.mean:.1f} ms[/] (± {report.clock_error_ms:.1f} ms of clocks),"
+            f" {total.n} defences"
+        )
     else:
-        out.print("[bold]No defence yet[/]: nothing was blocked by an enforcer that enforces. `propolis drill` tries it.")
+        out.print(
+            "[bold]No defence yet[/]: nothing was blocked by an enforcer that enforces. `propolis drill` tries it."
+        )
     table = Table("path", "n", "mean ms", "p50", "p95", "p99", "max")
     for stage, spread in report.stages.items():
         table.add_row(f"[dim]{stage}[/]", *_cells(spread))
@@ -102,7 +109,10 @@ def _print(times: Times) -> None:
 
 
 def _cells(spread: measure.Spread) -> tuple[str, ...]:
-    return (str(spread.n), *(f"{value:.1f}" for value in (spread.mean, spread.p50, spread.p95, spread.p99, spread.max)))
+    return (
+        str(spread.n),
+        *(f"{value:.1f}" for value in (spread.mean, spread.p50, spread.p95, spread.p99, spread.max)),
+    )
 
 
 def _after(seconds: float | None) -> str:
@@ -113,5 +123,8 @@ def _plot(report: measure.Report) -> None:
     labels = [f"≤{bound:g}" for bound in measure.BUCKETS_MS] + ["more"]
     filled = [index for index, count in enumerate(report.histogram) if count]
     shown = range(filled[0], filled[-1] + 1)
-    bars = {"ms from first packet to read-back": [labels[i] for i in shown], "defences": [report.histogram[i] for i in shown]}
+    bars = {
+        "ms from first packet to read-back": [labels[i] for i in shown],
+        "defences": [report.histogram[i] for i in shown],
+    }
     out.print(plot(pa.table(bars), width=min(out.width, 80)), markup=False, highlight=False)

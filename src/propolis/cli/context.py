@@ -24,7 +24,17 @@ err = Console(stderr=True)
 
 T = TypeVar("T")
 
-__all__ = ["DEFAULT_CONFIG", "ConfigPath", "ask", "configured", "connected", "err", "out", "who", "with_stream"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "ConfigPath",
+    "ask",
+    "configured",
+    "connected",
+    "err",
+    "out",
+    "who",
+    "with_stream",
+]
 
 
 def who() -> str:
@@ -36,7 +46,9 @@ def who() -> str:
 async def connected(config: Config) -> AsyncIterator[Stream]:
     """A connection to the running stream. Raises :class:`StreamError` when there is none."""
     if not config.stream.url and running(config.state) is None:
-        raise StreamError(f"nothing runs with {config.path} (state {config.state}); start it with `propolis up`")
+        raise StreamError(
+            f"nothing runs with {config.path} (state {config.state}); start it with `propolis up`"
+        )
     address = address_of(config)
     stream = await connect(address.url, "command line", credential=address.credential, wait=False)
     try:

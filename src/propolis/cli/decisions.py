@@ -61,7 +61,13 @@ def show(
     for decision in held:
         left = (decision.until - now) / SECOND
         table.add_row(
-            decision.id, decision.target.value, decision.action, decision.state, f"{left:.0f} s", decision.rule, Text(decision.reason)
+            decision.id,
+            decision.target.value,
+            decision.action,
+            decision.state,
+            f"{left:.0f} s",
+            decision.rule,
+            Text(decision.reason),
         )
     out.print(table)
     if present.mode == "shadow":
@@ -93,10 +99,14 @@ def arm(*, reason: Reason = "armed from the command line", config: ConfigPath = 
     out.print("Armed.")
 
 
-def stand_down(*, reason: Reason = "stood down from the command line", config: ConfigPath = DEFAULT_CONFIG) -> None:
+def stand_down(
+    *, reason: Reason = "stood down from the command line", config: ConfigPath = DEFAULT_CONFIG
+) -> None:
     """Lift everything that is in force, and only write down from now on."""
     answer = _command(config, commands.StandDown(by=who(), reason=reason))
-    out.print(f"Stood down; {sum(type(entry).__name__ == 'Revoked' for entry in answer.entries)} decisions lifted.")
+    out.print(
+        f"Stood down; {sum(type(entry).__name__ == 'Revoked' for entry in answer.entries)} decisions lifted."
+    )
 
 
 def why(
@@ -176,7 +186,9 @@ def _find(entries: list[Entry], wanted: str) -> Decision | None:
         target = None
     found = None
     for entry in entries:
-        if isinstance(entry, Decided | Extended) and (entry.decision.id == wanted or entry.decision.target == target):
+        if isinstance(entry, Decided | Extended) and (
+            entry.decision.id == wanted or entry.decision.target == target
+        ):
             found = entry.decision
     return found
 
@@ -200,7 +212,9 @@ def _tell(answer: commands.Answer) -> None:
     for entry in answer.entries:
         match entry:
             case Decided(decision=decision) | Extended(decision=decision):
-                out.print(f"{decision.id}  {decision.action} {decision.target.value} until {rfc3339(decision.until)}")
+                out.print(
+                    f"{decision.id}  {decision.action} {decision.target.value} until {rfc3339(decision.until)}"
+                )
             case Refused():
                 raise PropolisError(f"{entry.target}: refused by the guard {entry.guard}: {entry.reason}")
             case _:
@@ -219,8 +233,13 @@ def _show_refused(refused: list[Refused], *, json: bool) -> None:
 
 def _print_chain(links: dict[str, Any], bytes_shown: int) -> None:
     decision: Decision = links["decision"]
-    out.print(f"[bold]decision[/] {decision.id}  {decision.action} {decision.target.value}  {decision.state}", highlight=False)
-    out.print(f"  until {rfc3339(decision.until)}, revision {decision.revision}, rung {decision.step}, by {decision.by}")
+    out.print(
+        f"[bold]decision[/] {decision.id}  {decision.action} {decision.target.value}  {decision.state}",
+        highlight=False,
+    )
+    out.print(
+        f"  until {rfc3339(decision.until)}, revision {decision.revision}, rung {decision.step}, by {decision.by}"
+    )
     out.print(Text(f"  because {decision.reason}"))
     out.print("[bold]ledger[/]")
     for entry in links["entries"]:
@@ -236,13 +255,27 @@ def _print_chain(links: dict[str, Any], bytes_shown: int) -> None:
         )
     finding: Finding | None = links["finding"]
     if finding is None:
-        out.print("[bold]finding[/] none: " + ("an operator's word" if decision.by != "policy" else "no longer kept"))
+        out.print(
+            "[bold]finding[/] none: "
+            + ("an operator's word" if decision.by != "policy" else "no longer kept")
+        )
         return
     out.print(Text(f"finding {finding.id}  {finding.rule}: {finding.title}", style="bold"))
-    out.print(f"  grade {finding.grade}, confidence {finding.confidence}, {finding.technique} {' '.join(finding.cve)}")
+    out.print(
+        f"  grade {finding.grade}, confidence {finding.confidence}, {finding.technique} {' '.join(finding.cve)}"
+    )
     for event in links["events"]:
-        out.print(Text(f"event {event['id']}  {event['kind']} on {event['lure']} at {rfc3339(event['time'])}", style="bold"))
-        shown = {name: value for name, value in event.items() if name not in {"id", "kind", "lure", "time", "payload"}}
+        out.print(
+            Text(
+                f"event {event['id']}  {event['kind']} on {event['lure']} at {rfc3339(event['time'])}",
+                style="bold",
+            )
+        )
+        shown = {
+            name: value
+            for name, value in event.items()
+            if name not in {"id", "kind", "lure", "time", "payload"}
+        }
         out.print(Text("  " + ", ".join(f"{name}={value!r}" for name, value in shown.items())))
         out.print(Text(hex_dump(event.get("payload", b"")[:bytes_shown])), highlight=False)
 

@@ -49,8 +49,18 @@ def drill(
     shadow mode too, and attacks nothing but loopback.
     """
     settings = configured(config)
-    chance = random.Random(seed) if seed is not None else random.SystemRandom()
-    plan = _plan(settings, sources, rate, attack, drills.loopback(target), patience, chance)
+    chance = random.Random(seed) if seed is not None else random.SystemRandom()  # noqa: S311 - which sources, no secret
+    ports = {name: lure.ports[0] for name, lure in settings.lures.items() if lure.ports}
+    plan = drills.Plan(
+        target=drills.loopback(target),
+        attacks=_attacks(ports, attack),
+        ports=ports,
+        sources=sources,
+        rate=rate,
+        patience=patience,
+        network=chance.choice(drills.NETWORKS),
+    )
+    _check(plan)
     with _enforcer(settings) as (name, enforced):
         result = uvloop.run(_run(settings, enforced, name, plan, chance, quiet=json))
     if json:
@@ -61,18 +71,20 @@ def drill(
         raise SystemExit(1)
 
 
-def _plan(
-    settings: Config, sources: int, rate: float, kinds: tuple[str, ...], target: str, patience: float, chance: random.Random
-) -> drills.Plan:
-    ports = {name: lure.ports[0] for name, lure in settings.lures.items() if lure.ports}
-    attacks = tuple(a for name, a in drills.ATTACKS.items() if (name in kinds or not kinds) and a.lure in ports)
+def _attacks(ports: dict[str, int], kinds: tuple[str, ...]) -> tuple[drills.Attack, ...]:
+    attacks = tuple(
+        a for name, a in drills.ATTACKS.items() if (name in kinds or not kinds) and a.lure in ports
+    )
     if not attacks:
         raise PropolisError(f"no lure listens that these attacks are for; there are {', '.join(ports)}")
-    if not 0 < sources <= drills.MAX_SOURCES:
-        raise PropolisError(f"--sources {sources}: choose 1 to {drills.MAX_SOURCES}")
-    if rate <= 0 or patience <= 0:
+    return attacks
+
+
+def _check(plan: drills.Plan) -> None:
+    if not 0 < plan.sources <= drills.MAX_SOURCES:
+        raise PropolisError(f"--sources {plan.sources}: choose 1 to {drills.MAX_SOURCES}")
+    if plan.rate <= 0 or plan.patience <= 0:
         raise PropolisError("--rate and --patience are more than nothing")
-    return drills.Plan(target, attacks, ports, sources, rate, patience, chance.choice(drills.NETWORKS))
 
 
 @contextlib.contextmanager
@@ -85,8 +97,11 @@ def _enforcer(settings: Config) -> Iterator[tuple[str, Config]]:
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     try:
         nftables = msgspec.structs.replace(settings.enforcers.nftables, namespace=namespace, table=TABLE)
-        yield "nftables", msgspec.structs.replace(
-            settings, enforcers=msgspec.structs.replace(settings.enforcers, nftables=nftables)
+        yield (
+            "nftables",
+            msgspec.structs.replace(
+                settings, enforcers=msgspec.structs.replace(settings.enforcers, nftables=nftables)
+            ),
         )
     finally:
         subprocess.run(["ip", "netns", "delete", namespace], check=False)
@@ -95,7 +110,12 @@ def _enforcer(settings: Config) -> Iterator[tuple[str, Config]]:
 async def _run(
     settings: Config, enforced: Config, name: str, plan: drills.Plan, chance: random.Random, *, quiet: bool
 ) -> drills.Result:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     async with connected(settings) as stream:
         enforcer = asyncio.ensure_future(wiring.enforce(enforced, name, alias=drills.ENFORCER))
         await asyncio.wait([enforcer], timeout=OPEN_SECONDS)
@@ -110,8 +130,14 @@ async def _run(
                 progress.update(blocked, completed=held)
 
             try:
-                where = "real drops in a network namespace of the drill's own" if name == "nftables" else "dry run, nothing is dropped"
-                return await drills.Drill(stream, SystemClock(), plan, chance, on_progress).run(f"{name}: {where}")
+                where = (
+                    "real drops in a network namespace of the drill's own"
+                    if name == "nftables"
+                    else "dry run, nothing is dropped"
+                )
+                return await drills.Drill(stream, SystemClock(), plan, chance, on_progress).run(
+                    f"{name}: {where}"
+                )
             finally:
                 enforcer.cancel()
                 await asyncio.gather(enforcer, return_exceptions=True)
@@ -138,4 +164,7 @@ def _print(result: drills.Result) -> None:
 
 
 def _cells(spread: Spread) -> tuple[str, ...]:
-    return (str(spread.n), *(f"{value:.1f}" for value in (spread.mean, spread.p50, spread.p95, spread.p99, spread.max)))
+    return (
+        str(spread.n),
+        *(f"{value:.1f}" for value in (spread.mean, spread.p50, spread.p95, spread.p99, spread.max)),
+    )

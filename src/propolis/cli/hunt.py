@@ -47,7 +47,9 @@ def with_the_stream(config: Config, committed: int) -> tuple[asking.Unflushed, M
     try:
         return uvloop.run(look())
     except StreamError as error:
-        Console(file=sys.stderr).print(f"only what is in the lake already: {error}", markup=False, highlight=False)
+        Console(file=sys.stderr).print(
+            f"only what is in the lake already: {error}", markup=False, highlight=False
+        )
         return {}, {}
 
 

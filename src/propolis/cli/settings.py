@@ -11,7 +11,10 @@ from propolis.config import Config, load
 DEFAULT_CONFIG = Path("propolis.toml")
 
 ConfigPath = Annotated[
-    Path, Parameter(name=["--config", "-c"], help="Configuration file (also PROPOLIS_CONFIG).", env_var="PROPOLIS_CONFIG")
+    Path,
+    Parameter(
+        name=["--config", "-c"], help="Configuration file (also PROPOLIS_CONFIG).", env_var="PROPOLIS_CONFIG"
+    ),
 ]
 
 

@@ -18,7 +18,7 @@ from propolis import app as wiring
 from propolis import first, notes, supervisor
 from propolis.cli.context import DEFAULT_CONFIG, ConfigPath, ask, configured, connected, err, out, who
 from propolis.clock import SystemClock
-from propolis.config import Config, load
+from propolis.config import Config, host_port, load
 from propolis.decisions import commands, this_host, trusted_networks
 from propolis.errors import PropolisError, StreamError
 from propolis.sensors import listen
@@ -34,7 +34,9 @@ QUIET = "PROPOLIS_QUIET"
 def up(
     *,
     detach: Annotated[bool, Parameter(help="Go on in the background and print where to look.")] = False,
-    arm: Annotated[bool, Parameter(help="Carry decisions out (without it: as it was, at first shadow).")] = False,
+    arm: Annotated[
+        bool, Parameter(help="Carry decisions out (without it: as it was, at first shadow).")
+    ] = False,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Start everything on this host: stream, sensors, detection, decisions, enforcers, archive, console.
@@ -48,7 +50,9 @@ def up(
     settings = configured(config)
     if supervisor.running(settings.state) is not None:
         if not (detach and arm):
-            raise supervisor.AlreadyUp(f"{settings.state}: is in use by a running `propolis up`; stop it with `propolis down`")
+            raise supervisor.AlreadyUpError(
+                f"{settings.state}: is in use by a running `propolis up`; stop it with `propolis down`"
+            )
     else:
         preflight(settings)
         if not detach:
@@ -84,9 +88,17 @@ def status(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     table = Table("stage", "name", "host", "pid", "memory", "age", "figures", title=f"mode: {mode_of(beats)}")
     now = SystemClock().now()
     for beat in sorted(beats, key=lambda beat: (beat.stage, beat.name)):
-        figures = ", ".join(f"{name} {value}" for name, value in beat.figures.items() if value not in (0, "", {}, []))
+        figures = ", ".join(
+            f"{name} {value}" for name, value in beat.figures.items() if value not in (0, "", {}, [])
+        )
         table.add_row(
-            beat.stage, beat.name, beat.host, str(beat.pid), f"{beat.rss_bytes / 1e6:.0f} MB", f"{(now - beat.time) / 1e9:.1f} s", figures
+            beat.stage,
+            beat.name,
+            beat.host,
+            str(beat.pid),
+            f"{beat.rss_bytes / 1e6:.0f} MB",
+            f"{(now - beat.time) / 1e9:.1f} s",
+            figures,
         )
     out.print(table)
 
@@ -113,15 +125,19 @@ def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Make a credential for an enforcer on another host, and say how to use it."""
     settings = configured(config)
     if settings.stream.url:
-        raise StreamError("stream.url names your own cluster; make credentials there (see docs/how-to/remote-enforcer.md)")
+        raise StreamError(
+            "stream.url names your own cluster; make credentials there (see docs/how-to/remote-enforcer.md)"
+        )
     if not name.replace("-", "").isalnum():
         raise PropolisError(f"{name!r}: use letters, digits and dashes")
-    listen_at = supervisor.host_port(settings.stream.listen, settings.path, "stream.listen")
+    listen_at = host_port(settings.stream.listen, settings.path, "stream.listen")
     path = EmbeddedServer(folder(settings), listen_at, SystemClock()).admit(name)
     running = supervisor.running(settings.state)
     if running is not None and running.stages.get("stream"):
         os.kill(running.stages["stream"], signal.SIGHUP)
-    out.print(f"Credential for [bold]{name}[/]: {path}\nCopy it to the other host (mode 0600) and write there:\n")
+    out.print(
+        f"Credential for [bold]{name}[/]: {path}\nCopy it to the other host (mode 0600) and write there:\n"
+    )
     out.print(f'[stream]\nurl = "nats://{settings.stream.listen}"\ncredentials = "{path.name}"', markup=False)
     out.print("\nthen run `propolis enforce nftables`.")
 
@@ -133,7 +149,7 @@ def preflight(settings: Config) -> None:
         for port in lure.ports:
             for address in lure.addresses:
                 listen(settings.path, f"lures.{name}.ports", address, port, shared=False).close()
-    host, port = supervisor.host_port(settings.console.listen, settings.path, "console.listen")
+    host, port = host_port(settings.console.listen, settings.path, "console.listen")
     listen(settings.path, "console.listen", host, port, shared=False).close()
     trusted_networks(settings, SystemClock().now(), this_host())
 
@@ -176,7 +192,10 @@ def _background(settings: Config) -> None:
         log.chmod(0o640)
         subprocess.Popen(
             [sys.executable, "-m", "propolis", "up", "--config", str(settings.path)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
             env={**os.environ, QUIET: "1"},
         )
 
@@ -194,7 +213,13 @@ async def _await_ready(settings: Config, *, arm: bool) -> None:
 
 
 async def _until_all_beat(settings: Config) -> list[Heartbeat]:
-    expected = {"sensor": _workers(settings), "detect": settings.detection.workers, "decide": 1, "archive": 1, "console": 1}
+    expected = {
+        "sensor": _workers(settings),
+        "detect": settings.detection.workers,
+        "decide": 1,
+        "archive": 1,
+        "console": 1,
+    }
     expected["enforcer"] = len(settings.enforcers.run)
     deadline = time.monotonic() + READY_SECONDS
     missing: Any = list(expected)
@@ -207,10 +232,14 @@ async def _until_all_beat(settings: Config) -> list[Heartbeat]:
                 beats = await heartbeats(stream)
         except StreamError:
             continue
-        missing = [stage for stage, count in expected.items() if sum(beat.stage == stage for beat in beats) < count]
+        missing = [
+            stage for stage, count in expected.items() if sum(beat.stage == stage for beat in beats) < count
+        ]
         if not missing:
             return beats
-    raise PropolisError(f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; see {settings.state / 'propolis.log'}")
+    raise PropolisError(
+        f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; see {settings.state / 'propolis.log'}"
+    )
 
 
 async def _arm_when_ready(settings: Config) -> None:
@@ -231,11 +260,23 @@ def _banner(settings: Config, *, password: str | None, mode: str) -> None:
     ports = ", ".join(f"{name} {'/'.join(map(str, lure.ports))}" for name, lure in settings.lures.items())
     out.print(f"\n[bold]Propolis[/] is up · mode [bold]{mode}[/]")
     out.print(f"  decoys     {ports}")
-    out.print(f"  console    http://{settings.console.listen}" + (f"   first password: [bold]{password}[/]" if password else ""))
+    out.print(
+        f"  console    http://{settings.console.listen}"
+        + (f"   first password: [bold]{password}[/]" if password else "")
+    )
     out.print(f"  enforcers  {', '.join(settings.enforcers.run)}")
     out.print(f"  state      {settings.state}   log {settings.state / 'propolis.log'}")
     if mode != "armed":
-        out.print("  Nothing is blocked in shadow mode. `propolis decisions list` says what would have been; `propolis defence arm` arms.")
+        out.print(
+            "  Nothing is blocked in shadow mode: `propolis decisions list` says what would have been,"
+            " `propolis defence arm` arms."
+        )
     if "dry-run" in settings.enforcers.run:
-        why = "this user is not root" if os.geteuid() else "nftables is missing" if not shutil.which("nft") else "the configuration says so"
+        why = (
+            "this user is not root"
+            if os.geteuid()
+            else "nftables is missing"
+            if not shutil.which("nft")
+            else "the configuration says so"
+        )
         out.print(f"  The dry-run enforcer only pretends ({why}); name nftables in enforcers.run to block.")

@@ -35,7 +35,7 @@ class Target(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str:
-        """The target as one key of the ``decisions`` bucket (subject-safe): ``address.<hex>`` or ``prefix.<hex>.<length>``."""
+        """The target as one key of the ``decisions`` bucket: ``address.<hex>`` or ``prefix.<hex>.<length>``."""
         if self.kind == "address":
             return f"address.{pack(self.value).hex()}"
         network = ipaddress.ip_network(self.value)
@@ -153,7 +153,7 @@ def encode(noun: Decision | Acknowledgement) -> bytes:
 
 
 def decode(data: bytes) -> Decision:
-    """What :func:`encode` wrote for a decision. Raises :class:`~propolis.errors.CodecError` naming the field at fault."""
+    """What :func:`encode` wrote for a decision. Raises :class:`~propolis.errors.CodecError` naming the field."""
     return _checked(_DECISION, data, "decision")
 
 

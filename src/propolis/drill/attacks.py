@@ -16,7 +16,7 @@ MAX_REPLY_BYTES = 4_096
 
 
 class Attack(msgspec.Struct, frozen=True):
-    """A kind of attack: the lure it is for, and the client that carries it out from ``source`` against target and port."""
+    """A kind of attack: the lure it is for, and the client that carries it out (source, target, port)."""
 
     name: str
     lure: str

@@ -38,8 +38,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """``sent_to_block``: first byte of the attack sent (by this process's clock) to read-back. The rest as in
-    :class:`propolis.measure.Report`. ``failed`` attacks could not connect; ``missed`` were not blocked in time."""
+    """What came of a drill; spreads in milliseconds.
+
+    ``sent_to_block``: first byte of the attack sent (by this process's clock) to read-back. ``stages`` as in
+    :class:`propolis.measure.Report`. ``failed`` attacks could not connect; ``missed`` were not blocked in time.
+    """
 
     enforcer: str
     sources: int
@@ -55,7 +58,12 @@ class Drill:
     """One run. ``on_progress`` is told how many sources are attacked and how many are blocked."""
 
     def __init__(
-        self, stream: Stream, clock: Clock, plan: Plan, chance: random.Random, on_progress: Callable[[int, int], None]
+        self,
+        stream: Stream,
+        clock: Clock,
+        plan: Plan,
+        chance: random.Random,
+        on_progress: Callable[[int, int], None],
     ) -> None:
         self._stream = stream
         self._clock = clock
@@ -75,7 +83,9 @@ class Drill:
         seconds = plan.sources / plan.rate + plan.patience + SPARE_SECONDS
         await self._rehearse(seconds)
         pull = await Pull.ephemeral(
-            self._stream, subjects.CLOCK, {"deliver_policy": "new", "filter_subject": subjects.clock(ENFORCER)}
+            self._stream,
+            subjects.CLOCK,
+            {"deliver_policy": "new", "filter_subject": subjects.clock(ENFORCER)},
         )
         try:
             async with contextlib.aclosing(pull), asyncio.TaskGroup() as tasks:
@@ -91,7 +101,11 @@ class Drill:
 
     async def _rehearse(self, seconds: float) -> None:
         command = commands.Rehearse(
-            by="drill", reason="drill", network=f"127.{self._plan.network}.0.0/16", enforcer=ENFORCER, seconds=seconds
+            by="drill",
+            reason="drill",
+            network=f"127.{self._plan.network}.0.0/16",
+            enforcer=ENFORCER,
+            seconds=seconds,
         )
         future = await self._stream.ask_later(commands.SUBJECT, commands.encode(command))
         try:

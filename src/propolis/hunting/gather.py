@@ -19,7 +19,10 @@ MAX_ROWS = 1_000_000
 _TIME = pa.timestamp("ns", tz="UTC")
 _FINDINGS = pa.schema(
     [
-        *((name, pa.string()) for name in ("id", "rule", "title", "source", "grade", "severity", "evidence_class", "technique")),
+        *(
+            (name, pa.string())
+            for name in ("id", "rule", "title", "source", "grade", "severity", "evidence_class", "technique")
+        ),
         *((name, pa.int64()) for name in ("confidence", "count", "shard")),
         *((name, _TIME) for name in ("first_seen", "last_seen", "found")),
         *((name, pa.list_(pa.string())) for name in ("cve", "sensors", "lures", "evidence")),
@@ -28,7 +31,21 @@ _FINDINGS = pa.schema(
 _LEDGER = pa.schema(
     [
         ("time", _TIME),
-        *((name, pa.string()) for name in ("entry", "decision", "target", "action", "state", "rule", "guard", "reason", "by", "finding")),
+        *(
+            (name, pa.string())
+            for name in (
+                "entry",
+                "decision",
+                "target",
+                "action",
+                "state",
+                "rule",
+                "guard",
+                "reason",
+                "by",
+                "finding",
+            )
+        ),
         ("until", _TIME),
     ]
 )
@@ -43,7 +60,9 @@ async def gather(
     async with contextlib.aclosing(stream.history(subjects.EVENTS, start=committed + 1)) as history:
         async for stored in history:
             with contextlib.suppress(CodecError):
-                unflushed.setdefault(stored.subject.split(".")[1], []).append((stored.sequence, decode(stored.data)))
+                unflushed.setdefault(stored.subject.split(".")[1], []).append(
+                    (stored.sequence, decode(stored.data))
+                )
             size += len(stored.data)
             if size > MAX_EVENTS_BYTES:
                 break
@@ -61,7 +80,10 @@ def _findings(stored: Stored) -> list[dict[str, object]]:
         found = findings.decode(stored.data)
     except CodecError:
         return []
-    return [{**msgspec.structs.asdict(finding), "evidence": [e.event for e in finding.evidence]} for finding in found]
+    return [
+        {**msgspec.structs.asdict(finding), "evidence": [e.event for e in finding.evidence]}
+        for finding in found
+    ]
 
 
 def _entry(stored: Stored) -> list[dict[str, object]]:

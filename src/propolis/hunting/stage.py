@@ -13,7 +13,17 @@ from propolis.hunting.archive import Archive
 from propolis.hunting.compact import compact
 from propolis.hunting.expire import expire
 from propolis.notes import BadMessage, EventsMissed, StageStarted, tell
-from propolis.stream import Pull, Pulse, Stream, Unreachable, address_of, connect, provision, start_at, subjects
+from propolis.stream import (
+    Pull,
+    Pulse,
+    Stream,
+    Unreachable,
+    address_of,
+    connect,
+    provision,
+    start_at,
+    subjects,
+)
 from propolis.stream.client import RETRY_SECONDS
 
 FLUSH_CHECK_SECONDS = 0.5
@@ -44,31 +54,45 @@ async def run(config: Config, clock: Clock) -> None:
             figures=lambda: _figures(archive),
         )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for work in (_take(stream, archive, committed), _flush(archive), _upkeep(archive, config, clock), pulse.run()):
+        for work in (
+            _take(stream, archive, committed),
+            _flush(archive),
+            _upkeep(archive, config, clock),
+            pulse.run(),
+        ):
             tasks.create_task(work)
         tell(StageStarted(stage="archive", detail=f"after sequence {committed}"))
         await asyncio.Event().wait()
 
 
-async def _take(stream: Stream, archive: Archive, committed: int) -> None:
+async def _open(stream: Stream, committed: int) -> Pull:
     while True:
         try:
-            pull = await Pull.ephemeral(
+            return await Pull.ephemeral(
                 stream, subjects.EVENTS, {"filter_subject": "events.>", **start_at(committed + 1)}
             )
-            break
         except Unreachable:
             await asyncio.sleep(RETRY_SECONDS)
-    async with contextlib.aclosing(pull):
+
+
+async def _take(stream: Stream, archive: Archive, committed: int) -> None:
+    async with contextlib.aclosing(await _open(stream, committed)) as pull:
         while True:
             for delivery in await pull.next():
                 try:
                     batch = decode(delivery.data)
                 except CodecError as error:
-                    tell(BadMessage(stage="archive", subject=delivery.subject, sequence=delivery.sequence, why=str(error)))
+                    tell(
+                        BadMessage(
+                            stage="archive",
+                            subject=delivery.subject,
+                            sequence=delivery.sequence,
+                            why=str(error),
+                        )
+                    )
                     continue
                 while not archive.add(delivery.subject.split(".")[1], delivery.sequence, batch):
-                    await asyncio.sleep(FLUSH_CHECK_SECONDS)
+                    await asyncio.sleep(FLUSH_CHECK_SECONDS)  # noqa: ASYNC110 - it is the disk that must change
 
 
 async def _flush(archive: Archive) -> None:

@@ -22,7 +22,26 @@ PUBLISHED_SECONDS = 1_800
 GRACE_NS = 5 * SECOND
 """A decision younger than this may still be on its way to an enforcer."""
 
-BUCKETS_MS: tuple[float, ...] = (1, 2, 4, 6, 8, 10, 15, 20, 30, 50, 100, 250, 500, 1_000, 5_000, 30_000, 90_000, 1_800_000)
+BUCKETS_MS: tuple[float, ...] = (
+    1,
+    2,
+    4,
+    6,
+    8,
+    10,
+    15,
+    20,
+    30,
+    50,
+    100,
+    250,
+    500,
+    1_000,
+    5_000,
+    30_000,
+    90_000,
+    1_800_000,
+)
 
 Stage: TypeAlias = Literal["detect", "decide", "enforce", "total"]
 
@@ -51,10 +70,11 @@ class Path(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Mean time to defence and what belongs beside it.
 
-    ``stages``: detect = t1 - t0, decide = t2 - t1, enforce = t3 - t2, total = t3 - t0. ``histogram``: counts per bucket of
+    ``stages``: detect = t1 - t0, decide = t2 - t1, enforce = t3 - t2, total = t3 - t0. ``histogram``: counts per
+    bucket of
     :data:`BUCKETS_MS` (upper bounds) and one for the rest. ``clock_error_ms`` bounds what clocks of several hosts may
-    add. ``never_defended`` counts blocks in force that no enforcer read back; ``revoked`` those an operator lifted one by
-    one, and ``false_block_rate`` their share of all.
+    add. ``never_defended`` counts blocks in force that no enforcer read back; ``revoked`` those an operator lifted
+    one by one, and ``false_block_rate`` their share of all.
     """
 
     stages: dict[Stage, Spread]
@@ -77,10 +97,14 @@ def spread(durations_ns: Iterable[int]) -> Spread:
     def rank(share: float) -> float:
         return round(ordered[max(0, math.ceil(share * count) - 1)], 3)
 
-    return Spread(count, round(sum(ordered) / count, 3), rank(0.50), rank(0.95), rank(0.99), round(ordered[-1], 3))
+    return Spread(
+        count, round(sum(ordered) / count, 3), rank(0.50), rank(0.95), rank(0.99), round(ordered[-1], 3)
+    )
 
 
-def summarise(acknowledgements: Iterable[Acknowledgement], entries: Sequence[Entry] = (), now: int = 0) -> Report:
+def summarise(
+    acknowledgements: Iterable[Acknowledgement], entries: Sequence[Entry] = (), now: int = 0
+) -> Report:
     """A report over acknowledgements and the ledger of the same period; ``now`` (UTC ns) decides what is overdue."""
     firsts = [ack for ack in acknowledgements if ack.holds and ack.revision == 1]
     real = [ack for ack in firsts if ack.enforces]
@@ -90,11 +114,15 @@ def summarise(acknowledgements: Iterable[Acknowledgement], entries: Sequence[Ent
     blocks = {
         entry.decision.id: entry.decision
         for entry in entries
-        if isinstance(entry, Decided) and entry.decision.state == "active" and entry.decision.action == "block"
+        if isinstance(entry, Decided)
+        and entry.decision.state == "active"
+        and entry.decision.action == "block"
     }
     defended = {ack.decision for ack in real}
     lifted = {entry.decision for entry in entries if isinstance(entry, Revoked) and entry.decision in blocks}
-    overdue = [block for block in blocks.values() if block.id not in defended and block.decided + GRACE_NS < now]
+    overdue = [
+        block for block in blocks.values() if block.id not in defended and block.decided + GRACE_NS < now
+    ]
     one_by_one = _one_by_one(entries, blocks.keys())
     return Report(
         stages={
@@ -125,7 +153,11 @@ def histogram(durations_ns: Iterable[int]) -> tuple[int, ...]:
 
 def _one_by_one(entries: Sequence[Entry], blocks: Iterable[str]) -> int:
     """Blocks lifted by an operator for what they were, not because everything was stood down or replaced."""
-    stood_down = {(entry.by, entry.reason) for entry in entries if isinstance(entry, ModeChanged) and entry.mode == "shadow"}
+    stood_down = {
+        (entry.by, entry.reason)
+        for entry in entries
+        if isinstance(entry, ModeChanged) and entry.mode == "shadow"
+    }
     known = set(blocks)
     return sum(
         isinstance(entry, Revoked)

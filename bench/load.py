@@ -115,8 +115,9 @@ def main() -> None:
             )
             started += 1
         for descriptor, event in poll.poll(0.001 if now < ends else 0.01):
-            hit = hits.get(descriptor)
-            if hit is not None and not advance(hit, event, poll):
+            known = hits.get(descriptor)
+            if known is not None and not advance(known, event, poll):
+                hit = known
                 del hits[descriptor]
                 if hit.received and keep is not None:
                     host, port = hit.connection.getsockname()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from typing import assert_never
 
 from propolis import findings
 from propolis.clock import SECOND, Clock
@@ -187,9 +188,7 @@ class Stage:
         requests = []
         for entry in entries:
             requests.append(
-                Request(
-                    subjects.ledger(type(entry).__name__), encode_entry(entry), {"Nats-Msg-Id": entry.id}
-                )
+                Request(subjects.ledger(type(entry).__name__), encode_entry(entry), {"Nats-Msg-Id": entry.id})
             )
             change = self._change(entry)
             if change is not None:
@@ -203,7 +202,11 @@ class Stage:
                 return self._put(decision)
             case Revoked(target=target) | Expired(target=target):
                 held = self._decider.present.held.get(target.key)
-                return None if held and held.state == "active" else delete_request(subjects.DECISIONS, target.key)
+                return (
+                    None
+                    if held and held.state == "active"
+                    else delete_request(subjects.DECISIONS, target.key)
+                )
             case _:
                 return None
 
@@ -211,7 +214,9 @@ class Stage:
         left = (decision.until - self._clock.now()) / SECOND
         if left <= 0:
             return None
-        return put_request(subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1)
+        return put_request(
+            subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1
+        )
 
     async def _on_command(self, message: Msg) -> None:
         command = commands.decode_command(message.data)
@@ -241,6 +246,8 @@ class Stage:
                 entries, nothing = decider.stand_down(command.by, command.reason, now), "stood down already"
             case commands.Rehearse():
                 return self._rehearse(command, now)
+            case _:
+                assert_never(command)
         return commands.Answer(entries=entries, error="" if entries else nothing)
 
     def _rehearse(self, command: commands.Rehearse, now: int) -> commands.Answer:

@@ -91,8 +91,9 @@ async def _take(stream: Stream, archive: Archive, committed: int) -> None:
                         )
                     )
                     continue
-                while not archive.add(delivery.subject.split(".")[1], delivery.sequence, batch):
-                    await asyncio.sleep(FLUSH_CHECK_SECONDS)  # noqa: ASYNC110 - it is the disk that must change
+                event_class = delivery.subject.split(".")[1]
+                while not archive.add(event_class, delivery.sequence, batch):  # noqa: ASYNC110 - waits for the disk
+                    await asyncio.sleep(FLUSH_CHECK_SECONDS)
 
 
 async def _flush(archive: Archive) -> None:

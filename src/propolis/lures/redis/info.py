@@ -1,0 +1,164 @@
+"""``INFO``: the recorded sections with what this sensor and this connection change in them."""
+
+from functools import lru_cache
+
+from propolis.clock import SECOND
+from propolis.lures.redis.instance import Instance
+from propolis.lures.redis.session import Session
+from propolis.lures.redis.wire import Value, Verbatim
+
+_DAY_SECONDS = 86_400
+_COMMANDS_PER_CLIENT = 9
+_BYTES_IN, _BYTES_OUT = 31, 1_450
+"""About what a client of an exposed server sends and gets, per command."""
+
+
+def info(session: Session, words: list[bytes]) -> Value:
+    """``INFO [section …]``."""
+    persona = session.instance.table.persona
+    wanted: dict[str, None] = {}
+    for word in words[1:] or [b"default"]:
+        match word.decode("latin-1").lower():
+            case "default":
+                wanted.update(dict.fromkeys(persona.default_sections))
+            case "all":
+                wanted.update(dict.fromkeys(name for name in persona.info if name != "modules"))
+            case "everything":
+                wanted.update(dict.fromkeys(persona.info))
+            case name:
+                wanted[name] = None
+    present = [name for name in persona.info if name in wanted]
+    if session.master is not None and "replication" in present:
+        return Verbatim(_text(session, present, is_replica=True))
+    return Verbatim(_text(session, present, is_replica=False))
+
+
+def _text(session: Session, names: list[str], *, is_replica: bool) -> bytes:
+    values = _values(session)
+    form = _form(session.instance, is_replica=is_replica)
+    parts = [form[name] % values for name in names]
+    if "keyspace" in names:
+        parts[-1] += _keyspace(session)
+    return "\r\n".join(parts).encode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def _form(instance: Instance, *, is_replica: bool) -> dict[str, str]:
+    """Each section with a place for each value that changes."""
+    persona = instance.table.persona
+    sections = {**persona.info, "replication": persona.replica} if is_replica else persona.info
+    form = {}
+    for name, lines in sections.items():
+        title = "CPU" if name == "cpu" else name.capitalize()
+        shown = [
+            f"{key}:%({key})s" if key in _CHANGING else f"{key}:{value}".replace("%", "%%")
+            for key, value in lines
+        ]
+        form[name] = "\r\n".join((f"# {title}", *shown, ""))
+    return form
+
+
+def _keyspace(session: Session) -> str:
+    lines = []
+    for index, keys in sorted(session.keyspaces.items()):
+        count = len(keys.keys())
+        ends = keys.expiring()
+        average = sum(ends) // len(ends) - keys.now() if ends else 0
+        if count:
+            lines.append(f"db{index}:keys={count},expires={len(ends)},avg_ttl={average}\r\n")
+    return "".join(lines)
+
+
+def human(count: int) -> str:
+    """Bytes as the server writes them for people: ``895.74K``."""
+    for unit, size in (("G", 2**30), ("M", 2**20), ("K", 2**10)):
+        if count >= size:
+            return f"{count / size:.2f}{unit}"
+    return f"{count}B"
+
+
+_CHANGING = frozenset(
+    """run_id process_id tcp_port server_time_usec uptime_in_seconds uptime_in_days lru_clock used_memory
+    used_memory_human used_memory_rss used_memory_rss_human used_memory_peak used_memory_peak_human
+    used_memory_peak_perc used_memory_overhead used_memory_startup used_memory_dataset used_memory_dataset_perc
+    allocator_allocated allocator_active allocator_resident allocator_frag_ratio allocator_frag_bytes
+    allocator_rss_ratio allocator_rss_bytes rss_overhead_ratio rss_overhead_bytes mem_fragmentation_ratio
+    mem_fragmentation_bytes total_system_memory total_system_memory_human mem_clients_normal
+    rdb_changes_since_last_save rdb_last_save_time rdb_saves total_connections_received total_commands_processed
+    total_net_input_bytes total_net_output_bytes total_reads_processed total_writes_processed master_replid
+    used_cpu_sys used_cpu_user used_cpu_sys_main_thread used_cpu_user_main_thread master_host master_port
+    maxmemory maxmemory_human maxmemory_policy master_link_down_since_seconds number_of_cached_scripts""".split()
+)
+"""The lines whose values :func:`_values` makes; the persona has the rest."""
+
+
+def _values(session: Session) -> dict[str, object]:
+    instance, now = session.instance, session.visit.clock.now()
+    uptime = instance.uptime_seconds(now)
+    startup, used = instance.used_bytes, instance.used_bytes + 40_768 + session.written
+    resident = instance.resident_bytes + session.written
+    overhead = startup + 200
+    peak = used + 22_272 + 8 * instance.process_id
+    allocated = used + 226_144
+    active = (allocated + 393_216) & -4_096
+    kept = active + 2_670_592
+    commands = session.client_id * _COMMANDS_PER_CLIENT + session.commands
+    maximum = int(session.setting("maxmemory"))
+    system = instance.memory_bytes
+    busy = uptime * 0.0011
+    host, port = session.master or (b"", 0)
+    return {
+        "run_id": instance.identity(now, "run"),
+        "process_id": instance.process_id,
+        "tcp_port": session.setting("port"),
+        "server_time_usec": now // 1_000,
+        "uptime_in_seconds": uptime,
+        "uptime_in_days": uptime // _DAY_SECONDS,
+        "lru_clock": now // SECOND & 0xFFFFFF,
+        "used_memory": used,
+        "used_memory_human": human(used),
+        "used_memory_rss": resident,
+        "used_memory_rss_human": human(resident),
+        "used_memory_peak": peak,
+        "used_memory_peak_human": human(peak),
+        "used_memory_peak_perc": f"{100 * used / peak:.2f}%",
+        "used_memory_overhead": overhead,
+        "used_memory_startup": startup,
+        "used_memory_dataset": used - overhead,
+        "used_memory_dataset_perc": f"{100 * (used - overhead) / (used - startup):.2f}%",
+        "allocator_allocated": allocated,
+        "allocator_active": active,
+        "allocator_resident": kept,
+        "allocator_frag_ratio": f"{active / allocated:.2f}",
+        "allocator_frag_bytes": active - allocated,
+        "allocator_rss_ratio": f"{kept / active:.2f}",
+        "allocator_rss_bytes": kept - active,
+        "rss_overhead_ratio": f"{resident / kept:.2f}",
+        "rss_overhead_bytes": resident - kept,
+        "mem_fragmentation_ratio": f"{resident / used:.2f}",
+        "mem_fragmentation_bytes": resident - used,
+        "total_system_memory": system,
+        "total_system_memory_human": human(system),
+        "mem_clients_normal": 1_800,
+        "rdb_changes_since_last_save": session.changes,
+        "rdb_last_save_time": session.saved or instance.started(now),
+        "rdb_saves": int(session.saved > 0),
+        "total_connections_received": session.client_id,
+        "total_commands_processed": commands,
+        "total_net_input_bytes": commands * _BYTES_IN,
+        "total_net_output_bytes": commands * _BYTES_OUT,
+        "total_reads_processed": commands + session.client_id,
+        "total_writes_processed": commands,
+        "master_replid": instance.identity(now, "replication"),
+        "used_cpu_sys": f"{busy:.6f}",
+        "used_cpu_user": f"{busy * 0.9:.6f}",
+        "used_cpu_sys_main_thread": f"{busy * 0.99:.6f}",
+        "used_cpu_user_main_thread": f"{busy * 0.89:.6f}",
+        "master_host": host.decode("latin-1"),
+        "master_port": port,
+        "maxmemory": maximum,
+        "maxmemory_human": human(maximum),
+        "maxmemory_policy": session.setting("maxmemory-policy"),
+        "master_link_down_since_seconds": -1,
+        "number_of_cached_scripts": len(session.scripts),
+    }

@@ -1,0 +1,72 @@
+"""One sensor's Redis: what its persona leaves open, fixed by the sensor's seed and the clock, so no two look alike."""
+
+import hashlib
+import itertools
+import random
+from functools import lru_cache
+
+from propolis.clock import SECOND
+from propolis.lures.redis.persona import Table, table
+
+_DAY_SECONDS = 86_400
+_RESTART_DAYS = (23, 90)
+"""Between so many days the server is restarted: then its uptime begins anew, and its run id changes."""
+_MEMORY_GIB = (1, 2, 4, 8, 16, 32)
+_PAGE = 4_096
+_SECONDS_PER_CLIENT = (40, 400)
+
+
+class Instance:
+    """What stays while a server runs. Everything derives from the seed and the time; only client ids are counted."""
+
+    __slots__ = (
+        "_ids",
+        "_period",
+        "_phase",
+        "_seed",
+        "_seconds_per_client",
+        "memory_bytes",
+        "process_id",
+        "resident_bytes",
+        "table",
+        "used_bytes",
+    )
+
+    def __init__(self, persona: str, seed: bytes) -> None:
+        self.table: Table = table(persona)
+        self._seed = seed[:64]
+        own = random.Random(hashlib.blake2b(self._seed, person=b"redis instance").digest())  # noqa: S311 - a look, not a secret
+        self._period = own.randint(*_RESTART_DAYS) * _DAY_SECONDS
+        self._phase = own.randrange(self._period)
+        self._seconds_per_client = own.randint(*_SECONDS_PER_CLIENT)
+        # the kernel keeps some of what is built in
+        self.memory_bytes = (own.choice(_MEMORY_GIB) * 1_000 + own.randint(-31, 14)) * 250 * _PAGE
+        self.used_bytes = 876_000 + own.randrange(0, 90_000, 8)
+        self.resident_bytes = own.randint(2_600, 3_400) * _PAGE
+        self.process_id = own.randint(410, 1_900)
+        self._ids: itertools.count[int] | None = None
+
+    def uptime_seconds(self, now: int) -> int:
+        """How long the server runs at ``now`` (UTC nanoseconds)."""
+        return (now // SECOND + self._phase) % self._period + 1
+
+    def started(self, now: int) -> int:
+        """When it was started, UTC seconds."""
+        return now // SECOND - self.uptime_seconds(now)
+
+    def identity(self, now: int, what: str) -> str:
+        """A random id of 40 hexadecimal digits that the server made when it started (``run_id``)."""
+        text = f"{what} {self.started(now)}".encode()
+        return hashlib.blake2b(text, digest_size=20, key=self._seed).hexdigest()
+
+    def next_client(self, now: int) -> int:
+        """The id of one more client; others came before it, as many as came in the time that it runs."""
+        if self._ids is None:
+            self._ids = itertools.count(3 + self.uptime_seconds(now) // self._seconds_per_client)
+        return next(self._ids)
+
+
+@lru_cache(maxsize=256)
+def instance(persona: str, seed: bytes) -> Instance:
+    """The sensor's server, made once a process."""
+    return Instance(persona, seed)

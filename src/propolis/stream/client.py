@@ -152,12 +152,15 @@ class Stream:
     async def store_all(self, requests: Sequence[Request]) -> None:
         """Store messages in order, all on their way at once; whatever fails is sent again with all behind it.
 
-        Each must be harmless to repeat: a message id, or a key's whole value. Raises :class:`Refused` as :meth:`insist`.
+        Each must be harmless to repeat: a message id, or a key's whole value. Raises :class:`Refused` as
+        :meth:`insist`.
         """
         waiting = list(requests)
         while waiting:
             window = waiting[:MAX_IN_FLIGHT]
-            answers = [await self.ask_later(request.subject, request.data, request.headers) for request in window]
+            answers = [
+                await self.ask_later(request.subject, request.data, request.headers) for request in window
+            ]
             await asyncio.wait(answers, timeout=REQUEST_SECONDS)
             stored = 0
             for answer in answers:

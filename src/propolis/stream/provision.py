@@ -14,7 +14,7 @@ _CURES = {
     10_047: "stream.max_bytes: more than the disk of the stream has room for; lower it or free some",
     10_028: "stream.max_bytes: more than the account may keep; lower it",
     10_074: "stream.replicas: more copies than the cluster has servers",
-    10_052: "stream: the servers do not take this configuration; 2.11 or newer is needed",
+    10_052: "stream: the servers do not take this configuration; it needs 2.11 or newer",
     10_058: "stream: another installation made it differently",
     10_065: "stream: another stream takes these subjects",
 }
@@ -29,7 +29,7 @@ def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
         "discard": "old",
         "num_replicas": settings.replicas,
         "allow_direct": True,
-        "duplicate_window": DUPLICATES_SECONDS * 1_000_000_000,
+        "duplicate_window": int(min(DUPLICATES_SECONDS, settings.max_age_seconds) * 1e9),
         "metadata": {LANES: str(settings.lanes)},
     }
     age = int(settings.max_age_seconds * 1e9)

@@ -154,28 +154,27 @@ class EmbeddedServer:
 
     async def _keep(self) -> None:
         failures = 0
-        while not self._stopping:
-            process = self._process
-            if process is None:
-                return
+        while self._process is not None:
             started = self._clock.monotonic()
-            await process.wait()
+            code = await self._process.wait()
             if self._stopping:
                 return
             failures = 1 if self._clock.monotonic() - started > HEALTHY_SECONDS * 1e9 else failures + 1
-            why = f"nats-server ended with {process.returncode}: {self._last_words}"
-            while not self._stopping:
+            why = f"nats-server ended with {code}: {self._last_words}"
+            while why:
                 pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1]
                 tell(StageFailed(stage="stream", why=why, again_in_seconds=pause))
                 await asyncio.sleep(pause)
+                if self._stopping:
+                    return
                 try:
                     await self.start()
-                    if self._stopping:
-                        self._signal(signal.SIGTERM)
-                    break
+                    why = ""
                 except (StreamError, OSError) as error:
                     failures += 1
                     why = str(error)
+            if self._stopping:  # while it was started
+                await self._end()
 
     async def _tend(self) -> None:
         """Start it anew when it stores nothing more, once there is room for it."""
@@ -196,19 +195,22 @@ class EmbeddedServer:
     async def stop(self) -> None:
         """End it, letting it close its files."""
         self._stopping = True
+        if await self._end():
+            tell(StageStopped(stage="stream"))
+
+    async def _end(self) -> bool:
         process = self._process
         if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            return False
+        self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
         except TimeoutError:
-            process.kill()
+            self._signal(signal.SIGKILL)
             await process.wait()
         if self._listening:
             await self._listening
-        tell(StageStopped(stage="stream"))
+        return True
 
     def restart_soon(self) -> None:
         """End the process so that :meth:`watch` starts it again (after a full disk)."""

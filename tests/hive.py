@@ -1,0 +1,119 @@
+"""A stream of one's own for every test: the real server on a free port and a folder that goes with the test."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from propolis.clock import SystemClock
+from propolis.config import Config, parse
+from propolis.config import Stream as Settings
+from propolis.stream import EmbeddedServer, Stream, connect, provision
+
+SECONDS = 30.0
+SETTINGS = Settings(max_bytes=256_000_000)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(
+    condition: Callable[[], object] | Callable[[], Awaitable[object]], seconds: float = SECONDS
+) -> None:
+    """Wait until it holds; a test that waits in vain says so."""
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = condition()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer:
+                return
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def serving(folder: Path, *, settings: Settings | None = SETTINGS) -> AsyncIterator[EmbeddedServer]:
+    """A running, watched server, provisioned unless ``settings`` is None."""
+    server = EmbeddedServer(folder, ("127.0.0.1", free_port()), SystemClock())
+    await server.start()
+    watching = asyncio.ensure_future(server.watch())
+    try:
+        if settings is not None:
+            async with connected(server) as stream:
+                await provision(stream, settings)
+        yield server
+    finally:
+        await server.stop()
+        await watching
+
+
+@asynccontextmanager
+async def connected(
+    server: EmbeddedServer, credential: Path | None = None, stage: str = "test"
+) -> AsyncIterator[Stream]:
+    stream = await connect(server.url, stage, credential=credential or server.credential)
+    try:
+        yield stream
+    finally:
+        await stream.close()
+
+
+@contextlib.asynccontextmanager
+async def running(*work: Awaitable[None]) -> AsyncIterator[list["asyncio.Future[None]"]]:
+    """Tasks beside the test; one that ends by itself with an error fails it."""
+    tasks = [asyncio.ensure_future(job) for job in work]
+    try:
+        yield tasks
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def kill(server: EmbeddedServer) -> int:
+    """SIGKILL the server; returns the process id it had."""
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+@contextmanager
+def process(*arguments: str, **options: object) -> Iterator["subprocess.Popen[bytes]"]:
+    """A Python process of ours that is gone when the test is."""
+    started = subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        **options,  # type: ignore[call-overload]
+    )
+    try:
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait()
+        if started.stdout:
+            started.stdout.close()
+
+
+def config_of(folder: Path, server: EmbeddedServer | None = None, text: str = "") -> Config:
+    """A configuration in ``folder`` that finds this server."""
+    stream = ""
+    if server is not None:
+        stream = f'[stream]\nurl = "{server.url}"\ncredentials = "{server.credential}"\n'
+        stream += f"max_bytes = {SETTINGS.max_bytes}\n"
+    return parse((stream + text).encode(), folder / "propolis.toml")

@@ -31,7 +31,10 @@ class Connection(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """A handshake completed; the source address is real."""
+    """A handshake completed, and nothing was said for a second; the source address is real.
+
+    Whoever speaks or leaves sooner is told of by what was said, and by :class:`ConnectionClosed`.
+    """
 
 
 class ConnectionClosed(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -1,8 +1,8 @@
 """From rows to messages: when a batch closes, and what is sent of it.
 
-What a client said goes at once when traffic is low; that it came or went may wait 5 ms for it. Under load rows gather for
-5 ms, and for up to 25 ms when batches are large anyway: low traffic is not delayed, high traffic is not chatty. 1,000 rows
-always close a batch.
+What a client said goes at once when traffic is low; that it came or went may wait 5 ms for it. Under load rows gather
+for 5 ms, and for up to 25 ms when batches are large anyway: low traffic is not delayed, high traffic is not chatty.
+1,000 rows always close a batch.
 """
 
 import asyncio
@@ -17,9 +17,8 @@ from propolis.sensors.limits import Tally
 from propolis.stream import Parcel, Publisher, subjects
 
 MAX_ROWS = 1_000
-GATHER_SECONDS = 0.005
-GATHER_LOADED_SECONDS = 0.025
-LOADED_ROWS = 32
+GATHER = ((256, 0.050), (32, 0.025), (0, 0.005))
+"""Rows of the last batch, and how long the next may gather, in seconds: a message costs a millisecond whatever it holds."""
 MAX_WAITING = 1_024
 """Messages that may wait for the stream in memory; beyond it their rows are on disk only."""
 
@@ -30,7 +29,9 @@ class Batcher:
     Call :meth:`add` for what happened, then :meth:`secure` before anything is answered.
     """
 
-    def __init__(self, publisher: Publisher, journal: Journal, clock: Clock, tally: Tally, *, lanes: int) -> None:
+    def __init__(
+        self, publisher: Publisher, journal: Journal, clock: Clock, tally: Tally, *, lanes: int
+    ) -> None:
         self._publisher = publisher
         self._journal = journal
         self._clock = clock
@@ -74,7 +75,7 @@ class Batcher:
                 self._tally.hit("journal", f"events are only in memory: {self._journal.failing}")
 
     def _schedule(self, *, can_wait: bool) -> asyncio.Handle:
-        gather = GATHER_LOADED_SECONDS if self._last_size >= LOADED_ROWS else GATHER_SECONDS
+        gather = next(seconds for rows, seconds in GATHER if self._last_size >= rows)
         now = self._loop.time()
         due = (now if can_wait else self._closed_at) + gather
         if due <= now:
@@ -139,11 +140,11 @@ class Batcher:
 
     def _note_dropped(self) -> None:
         if self._journal.dropped:
-            self._tally.hit("sensors.journal_bytes", f"{self._journal.dropped} oldest batches dropped for good")
+            self._tally.hit(
+                "sensors.journal_bytes", f"{self._journal.dropped} oldest batches dropped for good"
+            )
             self._journal.dropped = 0
 
 
 def _same(data: bytes) -> bytes:
     return data
-
-

@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 
 from propolis.clock import Clock
-from propolis.events import Connection, ConnectionClosed, ConnectionOpened, Event, Interaction, Malformed, pack, shard_of
+from propolis.events import (
+    Connection,
+    ConnectionClosed,
+    ConnectionOpened,
+    Event,
+    Interaction,
+    pack,
+    shard_of,
+)
 from propolis.lures import Effect, Emit, Hangup, Lure, Reply, Visit
 from propolis.sensors import proxy
 from propolis.sensors.batch import Batcher
@@ -146,7 +154,14 @@ class Conversation(asyncio.Protocol):
             if isinstance(effect, Emit):
                 self._report(effect.event, now)
         reason = "reset" if exc is not None and self._reason == "peer" else self._reason
-        self._report(ConnectionClosed(self._bytes_in, self._bytes_out, max(0, now - self.opened), reason), now)
+        self._report(
+            ConnectionClosed(self._bytes_in, self._bytes_out, max(0, now - self.opened), reason), now
+        )
+
+    def tell_if_silent(self) -> None:
+        """Report the connection if nothing was said on it yet."""
+        if not self._ordinal:
+            self._report(ConnectionOpened(), self._post.clock.now())
 
     def hang_up(self, reason: str) -> None:
         """Close without waiting for unsent bytes."""
@@ -167,15 +182,33 @@ class Conversation(asyncio.Protocol):
             post.tally.hit("sensors.max_connections", "the longest idle connection was closed")
             leaving.hang_up("max_connections")
         self._connection = Connection(
-            post.new_id(self.opened), self.opened, post.sensor, post.lure.name, source, source_port, pack(target_ip), target_port, shard_of(source),
+            post.new_id(self.opened),
+            self.opened,
+            post.sensor,
+            post.lure.name,
+            source,
+            source_port,
+            pack(target_ip),
+            target_port,
+            shard_of(source),
         )
         figures = post.figures
         figures.connections += 1
         figures.first_connection = figures.first_connection or self.opened
         figures.last_connection = self.opened
-        self._report(ConnectionOpened(), self.opened)
         self._lure = post.lure(
-            Visit(source_ip, source_port, target_ip, target_port, post.seed, post.random, post.keys, post.persona, self._carry_out_later, post.clock)
+            Visit(
+                source_ip,
+                source_port,
+                target_ip,
+                target_port,
+                post.seed,
+                post.random,
+                post.keys,
+                post.persona,
+                self._carry_out_later,
+                post.clock,
+            )
         )
         self._carry_out(self._lure.connected())
 
@@ -231,8 +264,8 @@ class Conversation(asyncio.Protocol):
 
     def _flush(self, out: list[bytes]) -> None:
         """Nothing is answered before what it answers is on disk."""
-        self._post.batcher.secure()
         if out:
+            self._post.batcher.secure()
             self._send(b"".join(out) if len(out) > 1 else out[0])
             out.clear()
 
@@ -242,6 +275,7 @@ class Conversation(asyncio.Protocol):
             self._transport.write(data)
 
     def _reply_later(self, reply: Reply) -> None:
+        self._post.batcher.secure()
         loop = asyncio.get_running_loop()
         self._later = max(self._later, loop.time()) + reply.after_seconds
         loop.call_at(self._later, self._send, reply.data)
@@ -260,7 +294,9 @@ class Conversation(asyncio.Protocol):
         if connection is None:
             return
         self._post.figures.events += 1
-        self._post.batcher.add(Interaction(now, connection, self._ordinal, event), can_wait=type(event) in PATIENT)
+        self._post.batcher.add(
+            Interaction(now, connection, self._ordinal, event), can_wait=type(event) in PATIENT
+        )
         self._ordinal += 1
 
 
@@ -275,7 +311,7 @@ class ConnectionIds:
     """UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, 74 random bits, from a buffered generator."""
 
     def __init__(self) -> None:
-        self._random = random.Random(os.urandom(32))
+        self._random = random.Random(os.urandom(32))  # noqa: S311 - ids are unique, not secret
 
     def __call__(self, now: int) -> bytes:
         """A new id for something that began at ``now`` (UTC ns)."""

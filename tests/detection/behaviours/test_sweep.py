@@ -17,10 +17,10 @@ def test_a_port_counts_once() -> None:
     assert count(columns, 80, 443) == [0, 4]
 
 
-def test_only_opened_connections_count() -> None:
+def test_whatever_was_said_a_port_counts_once() -> None:
     rows = Rows(batch_of(tries("192.0.2.7", 3)))
     zeros = np.zeros(3, np.int32)
-    assert Sweep().count(rows, zeros, zeros.astype(np.bool_), Sweep().columns(1)).tolist() == [0, 0, 0]
+    assert Sweep().count(rows, zeros, zeros.astype(np.bool_), Sweep().columns(1)).tolist() == [1, 0, 0]
 
 
 def test_the_memory_of_ports_is_bounded() -> None:

@@ -8,13 +8,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from propolis.detection.behaviours.behaviour import Columns, Step
-from propolis.detection.columns import KIND_NAMES, Rows
-
-_OPENED = KIND_NAMES.index("ConnectionOpened")
+from propolis.detection.columns import Rows
 
 
 class Sweep:
-    """Counts the distinct target ports of ``ConnectionOpened``. 33 bytes a source."""
+    """Counts the distinct target ports of a source's rows, of any kind: each proves a connection. 33 bytes a source."""
 
     name: ClassVar[str] = "sweep"
     most: ClassVar[int] = 16
@@ -32,7 +30,7 @@ class Sweep:
     ) -> NDArray[np.int32]:
         """Per row, the source's new count if this row raised it, else 0."""
         counts = np.zeros(rows.count, np.int32)
-        _count(slots, turned, rows.kind, rows.target_port, columns["ports"], columns["met"], _OPENED, counts)
+        _count(slots, turned, rows.target_port, columns["ports"], columns["met"], counts)
         return counts
 
     def held(self, columns: Columns) -> NDArray[Any]:
@@ -45,14 +43,14 @@ class Sweep:
         counts = []
         for step in steps:
             met = set() if step.turned else ports.get(step.slot, set())
-            raised = step.kind == _OPENED and step.slot >= 0 and step.port not in met and len(met) < self.most
+            raised = step.slot >= 0 and step.port not in met and len(met) < self.most
             ports[step.slot] = met | {step.port} if raised else met
             counts.append(len(ports[step.slot]) if raised else 0)
         return counts
 
 
 @njit(cache=True)
-def _count(slots, turned, kinds, targets, ports, met, opened, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
+def _count(slots, turned, targets, ports, met, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
     for row in range(slots.size):
         slot = slots[row]
         if slot < 0:
@@ -60,7 +58,7 @@ def _count(slots, turned, kinds, targets, ports, met, opened, counts):  # type: 
         if turned[row]:
             met[slot] = 0
             ports[slot] = 0
-        if kinds[row] != opened or met[slot] == ports.shape[1]:
+        if met[slot] == ports.shape[1]:
             continue
         known = False
         for place in range(met[slot]):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
 import msgspec
@@ -17,6 +18,9 @@ BODY_KEPT_BYTES = 262_144
 """How much of a body goes into an event; the rest is read and forgotten."""
 BODY_MAX_BYTES = 1_048_576
 """``client_max_body_size``: a longer one is refused (413) and ends the connection."""
+KNOWN_HEAD_BYTES = 2_048
+KNOWN_HEADS = 1_024
+"""Heads of at most so many bytes that are remembered, the latest used: 2 MB at most, and what was read from them."""
 MAX_REQUESTS = 1_000
 """``keepalive_requests``: the last of so many answers closes the connection."""
 SAMPLE_BYTES = 4_096
@@ -38,6 +42,23 @@ class _Asked(msgspec.Struct):
     body_offset: int
     body: Body
     over: bool
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """A sound head; ``path`` is what its target resolves to, ``told`` the event of a request without a body."""
+
+    line: wire.RequestLine
+    fields: wire.Fields
+    framing: wire.Framing
+    path: bytes
+    told: Emit
+
+
+class _Unsound(msgspec.Struct, frozen=True):
+    """Why a head is refused, and the header names that could be read."""
+
+    fault: wire.Fault
+    names: tuple[bytes, ...] = ()
 
 
 class HttpLure:
@@ -87,6 +108,10 @@ class HttpLure:
         if data[0] in b"\r\n":
             data = data.lstrip(b"\r\n")
         end = wire.head_end(data)
+        if 0 < end <= KNOWN_HEAD_BYTES:
+            known = _known(data[:end])
+            if known is not None:
+                return self._answer(known, data, end, effects)
         lines = wire.head_lines(data[:end] if end else data)
         line = wire.request_line(lines[0]) if lines else None
         if line is None and not wire.may_begin_request(data):
@@ -102,29 +127,18 @@ class HttpLure:
             return b""
         if fault or line is None:
             return self._refuse(fault or wire.Fault("request line"), line, data, effects)
-        return self._answer(line, wire.fields(lines[1:-1]), data, end, effects)
+        head = _head(line, lines, data[:end])
+        if isinstance(head, _Unsound):
+            return self._refuse(head.fault, line, data, effects, head.names)
+        return self._answer(head, data, end, effects)
 
-    def _answer(
-        self,
-        line: wire.RequestLine,
-        fields: wire.Fields | wire.Fault,
-        data: bytes,
-        end: int,
-        effects: list[Effect],
-    ) -> bytes:
+    def _answer(self, head: _Head, data: bytes, end: int, effects: list[Effect]) -> bytes:
         """Answer a whole head that ends at ``end``, at once as nginx does; what follows the request."""
-        if isinstance(fields, wire.Fault):
-            return self._refuse(fields, line, data, effects)
-        framing = wire.framing(line, fields.values)
-        if isinstance(framing, wire.Fault):
-            return self._refuse(framing, line, data, effects, fields.names)
-        path = line.target if line.target in self._site.index else resolve(line.target)
-        if path is None:
-            return self._refuse(wire.Fault("path"), line, data, effects, fields.names)
+        line, fields, framing, path = head.line, head.fields, head.framing, head.path
         self._served += 1
         keep = self._keeps(line, fields.values)
         if framing is wire.NO_BODY:
-            effects.append(Emit(_event(line, fields, data[:end], end)))
+            effects.append(head.told)
             if b"authorization" in fields.values:
                 _offer(basic(fields.values[b"authorization"]), effects)
             effects.append(Reply(self._page(line, fields.values, path, keep=keep)))
@@ -265,6 +279,36 @@ class HttpLure:
             Reply(self._status_page(fault.page, line, keep=False)),
         )
         return self._end(b"", effects, keep=False)
+
+
+def _head(line: wire.RequestLine, lines: list[bytes], raw: bytes) -> _Head | _Unsound:
+    """A whole head ``raw``, whose lines are ``lines``, to its parts."""
+    fields = wire.fields(lines[1:-1])
+    if isinstance(fields, wire.Fault):
+        return _Unsound(fields)
+    framing = wire.framing(line, fields.values)
+    if isinstance(framing, wire.Fault):
+        return _Unsound(framing, fields.names)
+    path = resolve(line.target)
+    if path is None:
+        return _Unsound(wire.Fault("path"), fields.names)
+    return _Head(line, fields, framing, path, Emit(_event(line, fields, raw, len(raw))))
+
+
+@lru_cache(maxsize=KNOWN_HEADS)
+def _known(raw: bytes) -> _Head | None:
+    """A whole head that is sound in every way, read once however often it comes: scanners say the same to everybody.
+
+    ``None`` for any that needs a closer look.
+    """
+    lines = wire.head_lines(raw)
+    line = wire.request_line(lines[0]) if lines else None
+    if not isinstance(line, wire.RequestLine) or line.minor == wire.HTTP_09:
+        return None
+    if wire.too_large(lines, 0, len(raw)) is not None:
+        return None
+    head = _head(line, lines, raw)
+    return head if isinstance(head, _Head) else None
 
 
 def _body(framing: wire.Framing) -> Body:

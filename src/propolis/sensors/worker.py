@@ -84,7 +84,8 @@ async def _finish(batcher: Batcher, publisher: Publisher) -> None:
     """Give the stream what is left; what it does not take in time waits in the journal."""
     batcher.close_batch()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(publisher.drained(), FINISH_SECONDS)
+        async with asyncio.timeout(FINISH_SECONDS):
+            await publisher.drained()
 
 
 def _posts(

@@ -24,6 +24,7 @@ from propolis.stream import credentials
 
 REQUEST_SECONDS = 5.0
 RETRY_SECONDS = 0.2
+CLOSE_SECONDS = 2.0
 MAX_IN_FLIGHT = 256
 MARKER_TTL = "1h"
 PENDING_BYTES = 64 * 1024 * 1024
@@ -95,7 +96,8 @@ class Stream:
         """Send what is buffered and disconnect."""
         self.closing = True
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
-            await asyncio.wait_for(self.client.drain(), 2.0)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.client.drain()
         await self.client.close()
 
     def trouble(self, why: str) -> None:
@@ -286,7 +288,9 @@ class Stream:
     async def _ask(self, subject: str, data: bytes, headers: dict[str, str] | None) -> Msg:
         future = await self.ask_later(subject, data, headers)
         try:
-            return await asyncio.wait_for(future, REQUEST_SECONDS)
+            # not wait_for, which before Python 3.12 may swallow that we are cancelled
+            async with asyncio.timeout(REQUEST_SECONDS):
+                return await future
         except TimeoutError as error:
             raise Unreachable(f"{self.url}: {subject}: no answer in {REQUEST_SECONDS:.0f} s") from error
 

@@ -4,6 +4,7 @@ On any failure everything unacknowledged is sent again, in order (go-back-N); me
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from propolis.notes import LimitHit, tell
 from propolis.stream.client import REQUEST_SECONDS, RETRY_SECONDS, TOO_LARGE, Refused, Stream, acknowledged
 
 WINDOW = 64
+OVERDUE_CHECK_SECONDS = 1.0
 
 
 class Parcel:
@@ -84,10 +86,9 @@ class Publisher:
             self._wake.clear()
             if self._failed or self._sent < min(len(self._queue), WINDOW):
                 continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), 1.0)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(OVERDUE_CHECK_SECONDS):
+                    await self._wake.wait()
 
     async def _send(self, parcel: Parcel) -> None:
         if parcel.acknowledged:

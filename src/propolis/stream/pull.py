@@ -161,11 +161,11 @@ class Pull:
         self._stream.on_back.add(self._on_back)
         await self._unsubscribe()
         self._number = 0
-        self._lost = False
         self._asked = False
         self._pin = ""
         self._inbox = self._stream.client.new_inbox()
         self._subscription = await self._stream.client.subscribe(self._inbox, cb=self._on_message)
+        self._lost = False
 
     async def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None

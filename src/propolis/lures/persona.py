@@ -15,7 +15,7 @@ _Persona = TypeVar("_Persona")
 
 def load(protocol: str, name: str, kind: type[_Persona]) -> _Persona:
     """The persona ``name`` of ``protocol`` as ``kind``; :data:`DEFAULT` if there is none of that name."""
-    persona: _Persona = _read(protocol, name, kind)
+    persona: _Persona = _read(protocol, name, kind)  # type: ignore[arg-type]  # classes are hashable
     return persona
 
 

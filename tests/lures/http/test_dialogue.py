@@ -185,6 +185,14 @@ def test_a_giant_head_is_refused_and_its_sample_bounded() -> None:
     assert b"Request Header Or Cookie Too Large" in heard.sent
 
 
+def test_a_dripped_giant_head_is_refused_as_well() -> None:
+    raw = request(b"GET / HTTP/1.1", b"Host: a", *[b"A: " + b"a" * 1_000] * 40)
+    heard = Heard(HttpLure(visit())).feed(*(raw[place : place + 7] for place in range(0, len(raw), 7)))
+    assert heard.hung_up
+    assert heard.kinds() == ["RequestReceived", "Malformed"]
+    assert b"Request Header Or Cookie Too Large" in heard.sent
+
+
 def test_a_connection_serves_a_bounded_number_of_requests() -> None:
     heard = play(HttpLure, request(b"GET /x HTTP/1.1", b"Host: a") * (MAX_REQUESTS + 5))
     assert len(heard.events) == MAX_REQUESTS

@@ -21,6 +21,8 @@ BODY_MAX_BYTES = 1_048_576
 KNOWN_HEAD_BYTES = 2_048
 KNOWN_HEADS = 1_024
 """Heads of at most so many bytes that are remembered, the latest used: 2 MB at most, and what was read from them."""
+MEASURED_BYTES = 512
+"""How often an unfinished head is measured again: in steps, so that writing byte by byte costs us little."""
 MAX_REQUESTS = 1_000
 """``keepalive_requests``: the last of so many answers closes the connection."""
 SAMPLE_BYTES = 4_096
@@ -65,7 +67,7 @@ class HttpLure:
     """A web server nobody has set up yet: Debian's nginx, recorded."""
 
     name: ClassVar[str] = "http"
-    __slots__ = ("_asked", "_buffer", "_clock", "_is_over", "_served", "_site")
+    __slots__ = ("_asked", "_buffer", "_clock", "_is_over", "_measured", "_served", "_site")
 
     def __init__(self, visit: Visit) -> None:
         self._site = site(visit.persona, visit.seed)
@@ -73,6 +75,7 @@ class HttpLure:
         self._buffer = b""
         self._asked: _Asked | None = None
         self._is_over = False
+        self._measured = 0
         self._served = 0
 
     def connected(self) -> Iterable[Effect]:
@@ -112,25 +115,40 @@ class HttpLure:
             known = _known(data[:end])
             if known is not None:
                 return self._answer(known, data, end, effects)
-        lines = wire.head_lines(data[:end] if end else data)
-        line = wire.request_line(lines[0]) if lines else None
+        if not end:
+            return self._await_head(data, effects)
+        self._measured = 0
+        lines = wire.head_lines(data[:end])
+        line = wire.request_line(lines[0])
+        if isinstance(line, wire.Fault):
+            return self._refuse(line, None, data, effects)
+        if line.minor == wire.HTTP_09:
+            return self._answer_bare(line, data, effects)
+        fault = wire.too_large(lines, 0, end)
+        if fault:
+            return self._refuse(fault, line, data, effects)
+        head = _head(line, lines, data[:end])
+        if isinstance(head, _Unsound):
+            return self._refuse(head.fault, line, data, effects, head.names)
+        return self._answer(head, data, end, effects)
+
+    def _await_head(self, data: bytes, effects: list[Effect]) -> bytes:
+        """Keep a head that is not whole, unless nginx would refuse what there is of it; it is measured in steps."""
+        first, newline, _ = data.partition(b"\n")
+        line = wire.request_line(first.removesuffix(b"\r")) if newline else None
         if line is None and not wire.may_begin_request(data):
             line = wire.Fault("request line")
         if isinstance(line, wire.Fault):
             return self._refuse(line, None, data, effects)
         if line is not None and line.minor == wire.HTTP_09:
             return self._answer_bare(line, data, effects)
-        partial = 0 if end else len(data) - data.rfind(b"\n") - 1
-        fault = wire.too_large(lines, partial, end or len(data))
-        if fault is None and not end:
-            self._buffer = data
-            return b""
-        if fault or line is None:
-            return self._refuse(fault or wire.Fault("request line"), line, data, effects)
-        head = _head(line, lines, data[:end])
-        if isinstance(head, _Unsound):
-            return self._refuse(head.fault, line, data, effects, head.names)
-        return self._answer(head, data, end, effects)
+        if len(data) - self._measured >= MEASURED_BYTES:
+            self._measured = len(data)
+            fault = wire.too_large(wire.head_lines(data), len(data) - data.rfind(b"\n") - 1, len(data))
+            if fault:
+                return self._refuse(fault, line, data, effects)
+        self._buffer = data
+        return b""
 
     def _answer(self, head: _Head, data: bytes, end: int, effects: list[Effect]) -> bytes:
         """Answer a whole head that ends at ``end``, at once as nginx does; what follows the request."""
@@ -141,8 +159,10 @@ class HttpLure:
             effects.append(head.told)
             if b"authorization" in fields.values:
                 _offer(basic(fields.values[b"authorization"]), effects)
-            effects.append(Reply(self._page(line, fields.values, path, keep=keep)))
-            return self._end(data[end:], effects, keep=keep)
+            page = self._page(line, fields.values, path, keep=keep)
+            effects.append(Reply(page))
+            # nginx says keep-alive with 412, and closes
+            return self._end(data[end:], effects, keep=keep and b" 412 " not in page[:16])
         too_long = isinstance(framing, wire.Sized) and framing.length > BODY_MAX_BYTES
         keep = keep and not too_long
         body = _body(framing)

@@ -19,7 +19,7 @@ from propolis.config import Config, load
 from propolis.stream import Address, address_of
 
 READY_SECONDS = 120.0
-PORTS = {"http": 28_080, "redis": 26_379, "telnet": 20_023, "ssh": 20_022, "tcp": 28_081}
+PORTS = {"http": 31_080, "redis": 31_379, "telnet": 31_023, "ssh": 31_022, "tcp": 31_081}
 
 
 class Hive:

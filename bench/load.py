@@ -178,11 +178,9 @@ def advance(hit: Hit, event: int, poll: select.epoll) -> bool:
             return False
         hit.step = hit.step or 1
         if hit.step < len(hit.steps):
-            if data[-1:] in b" :" or b":" in data:
+            if hit.step == 1 or b"assword" in data:
                 hit.connection.send(hit.steps[hit.step])
                 hit.step += 1
-            return True
-        if b"\n" not in data.strip(b"\r\n") and b"incorrect" not in data.lower() and b"#" not in data:
             return True
         hit.received = 1
     except OSError:

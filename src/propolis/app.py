@@ -21,10 +21,10 @@ GC_THRESHOLD = 20_000
 
 def sensor(config: Config, index: int) -> Coroutine[Any, Any, None]:
     """One sensor worker."""
-    from propolis import sensors  # noqa: PLC0415 - a stage loads only what it needs
-    from propolis.lures.catalogue import CATALOGUE  # noqa: PLC0415 - the same
+    from propolis.lures.catalogue import CATALOGUE  # noqa: PLC0415 - a stage loads only what it needs
+    from propolis.sensors import worker  # noqa: PLC0415 - the same
 
-    return sensors.run(config, index, SystemClock(), CATALOGUE)
+    return worker.run(config, index, SystemClock(), CATALOGUE)
 
 
 def detect(config: Config, index: int) -> Coroutine[Any, Any, None]:

@@ -48,16 +48,16 @@ def up(
         first.write(config)
         out.print(f"Wrote a first configuration: [bold]{config}[/]")
     settings = configured(config)
-    if supervisor.running(settings.state) is not None:
-        if not (detach and arm):
+    is_running = supervisor.running(settings.state) is not None
+    if not detach:
+        if is_running:
             raise supervisor.AlreadyUpError(
                 f"{settings.state}: is in use by a running `propolis up`; stop it with `propolis down`"
             )
-    else:
+        _foreground(settings, arm=arm)
+        return
+    if not is_running:
         preflight(settings)
-        if not detach:
-            _foreground(settings, arm=arm)
-            return
         _background(settings)
     uvloop.run(_await_ready(settings, arm=arm))
 
@@ -173,6 +173,14 @@ def _foreground(settings: Config, *, arm: bool) -> None:
 
     notes.open_log(json=settings.host.log_json)
     if not os.environ.get(QUIET):
+        # in a process of its own: what it loads would stay with the supervisor for as long as that runs
+        checked = subprocess.run(
+            [sys.executable, "-m", "propolis", "check", "--config", str(settings.path)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+        )
+        if checked.returncode:
+            sys.exit(checked.returncode)
         mode = "armed" if arm else "as before (at first: shadow)"
         _banner(settings, password=first_password(settings.state), mode=mode)
 

@@ -1,5 +1,8 @@
-"""Sensors: take connections, give events. The only listening sockets there are."""
+"""Sensors: take connections, give events. The only listening sockets there are.
 
-from propolis.sensors.worker import listen, run
+A worker is :func:`propolis.sensors.worker.run`, imported by name: who only asks whether a port is free needs no Arrow.
+"""
 
-__all__ = ["listen", "run"]
+from propolis.sensors.listen import listen
+
+__all__ = ["listen"]

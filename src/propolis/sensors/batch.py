@@ -18,7 +18,7 @@ from propolis.stream import Parcel, Publisher, subjects
 
 MAX_ROWS = 1_000
 GATHER = ((256, 0.050), (32, 0.025), (0, 0.005))
-"""Rows of the last batch, and how long the next may gather, in seconds: a message costs a millisecond whatever it holds."""
+"""Rows of the last batch, and how long the next may gather, in seconds: a message costs 1 ms whatever it holds."""
 MAX_WAITING = 1_024
 """Messages that may wait for the stream in memory; beyond it their rows are on disk only."""
 

@@ -185,7 +185,7 @@ class Journal:
 
 
 def records(data: bytes) -> Iterator[tuple[Rows | Closed | Kept, int]]:
-    """Every whole record and where it ends; a torn or damaged one ends the reading: nothing behind it can be trusted."""
+    """Every whole record and where it ends; a torn or damaged one ends the reading: nothing behind it is trusted."""
     offset = 0
     while offset + 4 <= len(data):
         length = int.from_bytes(data[offset : offset + 4], "big")

@@ -30,5 +30,5 @@ def listen(path: Path, key: str, address: str, port: int, *, shared: bool = True
             99: "is not an address of this host",
         }.get(error.errno or 0, f"cannot be bound ({error.strerror})")
         raise ConfigError(path, key, f"{address} port {port} {cure}") from error
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the socket's own word
     return listener

@@ -16,8 +16,9 @@ _FAMILIES = {0x11: (4, 12), 0x12: (4, 12), 0x21: (16, 36), 0x22: (16, 36)}
 
 
 class Proxied(msgspec.Struct, frozen=True):
-    """Who is behind the proxy (text addresses), and how many bytes the header took. ``source_ip`` is empty for the
-    proxy's own health checks (``LOCAL``, ``UNKNOWN``).
+    """Who is behind the proxy (text addresses), and how many bytes the header took.
+
+    ``source_ip`` is empty for the proxy's own health checks (``LOCAL``, ``UNKNOWN``).
     """
 
     source_ip: str

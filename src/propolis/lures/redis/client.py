@@ -7,11 +7,13 @@ from propolis.lures.redis.session import CHANNELS_MAX, NO_MEMORY, SYNTAX, Handle
 from propolis.lures.redis.wire import OK, SILENCE, Many, Several, Status, Value, Verbatim, integer
 
 _NO_PASSWORD = (
-    "ERR AUTH <password> called without any password configured for the default user. "
+    "ERR AUTH <password> called without any password configured for the default user. "  # noqa: S105 - a message
     "Are you sure your configuration is correct?"
 )
 _WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."  # noqa: S105 - a message
 _BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
+_CLIENT_TYPES = frozenset((b"normal", b"master", b"replica", b"slave", b"pubsub"))
+_KILL_FILTERS = frozenset((b"id", b"type", b"user", b"addr", b"laddr", b"skipme"))
 _NAME_BYTES = 1_024
 """The longest name that is kept."""
 
@@ -86,14 +88,23 @@ def hello(session: Session, words: list[bytes]) -> Value:
     _introduce(session, words)
     if not session.is_authenticated:
         raise Refused(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
             "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
             "the same time"
         )
     session.protocol = protocol
     role = b"replica" if session.master is not None else b"master"
     version = session.instance.table.persona.version.encode()
-    facts: list[Value] = [b"server", b"redis", b"version", version, b"proto", protocol, b"id", session.client_id]
+    facts: list[Value] = [
+        b"server",
+        b"redis",
+        b"version",
+        version,
+        b"proto",
+        protocol,
+        b"id",
+        session.client_id,
+    ]
     return Many("%", [*facts, b"mode", b"standalone", b"role", role, b"modules", []])
 
 
@@ -135,10 +146,9 @@ def client_id(session: Session, _words: list[bytes]) -> Value:
 
 
 def client_info(session: Session, words: list[bytes]) -> Value:
-    """``CLIENT INFO``, ``CLIENT LIST``: this connection, and no other."""
+    """``CLIENT INFO``: this connection."""
     visit, persona = session.visit, session.instance.table.persona
-    size = sum(len(word) for word in words)
-    query = size + sum(len(str(len(word))) + 5 for word in words) + len(str(len(words))) + 3
+    query = session.query_bytes
     changed: dict[str, object] = {
         "id": session.client_id,
         "addr": f"{_address(visit.source_ip)}:{visit.source_port}",
@@ -149,12 +159,29 @@ def client_info(session: Session, words: list[bytes]) -> Value:
         "sub": len(session.channels),
         "qbuf": query,
         "qbuf-free": 20_474 - min(query, 20_474),
-        "argv-mem": max(size - 1, 0),
+        "argv-mem": sum(map(len, words)),
         "cmd": f"client|{words[1].lower().decode('latin-1')}",
         "resp": session.protocol,
     }
     line = " ".join(f"{key}={changed.get(key, value)}" for key, value in persona.client)
     return Verbatim(f"{line}\n".encode("latin-1"))
+
+
+def client_list(session: Session, words: list[bytes]) -> Value:
+    """``CLIENT LIST [TYPE kind] [ID id …]``: this connection, and no other."""
+    match [word.lower() for word in words[2:]]:
+        case []:
+            return client_info(session, words)
+        case [b"type", kind]:
+            if kind not in _CLIENT_TYPES:
+                raise Refused(f"ERR Unknown client type '{words[3].decode('latin-1')}'")
+            own = b"pubsub" if session.channels else b"normal"
+            return client_info(session, words) if kind == own else Verbatim(b"")
+        case [b"id", *ids] if ids:
+            wanted = [number_of(word, "ERR Invalid client ID") for word in ids]
+            return client_info(session, words) if session.client_id in wanted else Verbatim(b"")
+        case _:
+            raise Refused(SYNTAX)
 
 
 def _address(text: str) -> str:
@@ -165,7 +192,25 @@ def client_kill(_session: Session, words: list[bytes]) -> Value:
     """``CLIENT KILL``: nobody else is there."""
     if len(words) == 3:
         raise Refused("ERR No such client")
+    if len(words) % 2 or any(word.lower() not in _KILL_FILTERS for word in words[2::2]):
+        raise Refused(SYNTAX)
     return 0
+
+
+def no_evict(_session: Session, words: list[bytes]) -> Value:
+    """``CLIENT NO-EVICT ON|OFF``."""
+    if words[2].lower() not in {b"on", b"off"}:
+        raise Refused(SYNTAX)
+    return OK
+
+
+def pause(_session: Session, words: list[bytes]) -> Value:
+    """``CLIENT PAUSE milliseconds [WRITE|ALL]``: accepted, and nobody else is kept waiting."""
+    if len(words) > 3 and words[3].lower() not in {b"write", b"all"}:
+        raise Refused("ERR CLIENT PAUSE mode must be WRITE or ALL")
+    if number_of(words[2], "ERR timeout is not an integer or out of range") < 0:
+        raise Refused("ERR timeout is negative")
+    return OK
 
 
 def client_reply(session: Session, words: list[bytes]) -> Value:
@@ -178,6 +223,7 @@ def client_reply(session: Session, words: list[bytes]) -> Value:
             session.is_muted = True
             return SILENCE
         case b"skip":
+            session.is_skipping = True
             return SILENCE
         case _:
             raise Refused(SYNTAX)
@@ -185,6 +231,12 @@ def client_reply(session: Session, words: list[bytes]) -> Value:
 
 def acknowledge(_session: Session, _words: list[bytes]) -> Value:
     """A command whose effect nobody can see."""
+    return OK
+
+
+def monitor(session: Session, _words: list[bytes]) -> Value:
+    """``MONITOR``: from now on it sees its own commands; nobody else's are there."""
+    session.is_monitoring = True
     return OK
 
 
@@ -200,6 +252,7 @@ def reset(session: Session, _words: list[bytes]) -> Value:
     session.database = 0
     session.client_name = b""
     session.channels.clear()
+    session.is_monitoring = False
     session.queue = None
     session.is_dirty = False
     session.is_authenticated = not session.setting("requirepass")
@@ -236,15 +289,15 @@ COMMANDS: dict[bytes, Handler] = {
     b"client|id": client_id,
     b"client|info": client_info,
     b"client|kill": client_kill,
-    b"client|list": client_info,
-    b"client|no-evict": acknowledge,
-    b"client|pause": acknowledge,
+    b"client|list": client_list,
+    b"client|no-evict": no_evict,
+    b"client|pause": pause,
     b"client|reply": client_reply,
     b"client|setname": setname,
     b"client|unpause": acknowledge,
     b"echo": echo,
     b"hello": hello,
-    b"monitor": acknowledge,
+    b"monitor": monitor,
     b"ping": ping,
     b"psubscribe": subscribe,
     b"punsubscribe": unsubscribe,

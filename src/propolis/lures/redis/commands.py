@@ -1,11 +1,24 @@
 """Running a command: what the server checks first, in its order, and then who answers."""
 
-from propolis.lures.redis import client, containers, describe, generic, scored, scripting, server, strings
+from propolis.clock import SECOND
+from propolis.lures.redis import (
+    access,
+    client,
+    containers,
+    describe,
+    generic,
+    scored,
+    scripting,
+    server,
+    strings,
+)
 from propolis.lures.redis.persona import Shape
+from propolis.lures.redis.quoting import quoted
 from propolis.lures.redis.session import NO_MEMORY, WORD_BYTES, Handler, Refused, Session
-from propolis.lures.redis.wire import OK, SILENCE, Error, Status, Value
+from propolis.lures.redis.wire import OK, SILENCE, Error, Several, Status, Value
 
 HANDLERS: dict[bytes, Handler] = {
+    **access.COMMANDS,
     **client.COMMANDS,
     **containers.COMMANDS,
     **describe.COMMANDS,
@@ -24,8 +37,13 @@ _SHOWN = 128
 _AT_ONCE = frozenset((b"exec", b"discard", b"multi", b"watch", b"reset"))
 _WITHOUT_LOGIN = frozenset((b"auth", b"hello", b"reset"))
 _WHILE_LISTENING = frozenset(
-    (b"ping", b"reset", *(kind + verb for kind in (b"", b"p", b"s") for verb in (b"subscribe", b"unsubscribe")))
+    (
+        b"ping",
+        b"reset",
+        *(kind + verb for kind in (b"", b"p", b"s") for verb in (b"subscribe", b"unsubscribe")),
+    )
 )
+_ON_KEYS = frozenset(("write", "readonly", "may_replicate"))
 _DEBUG = (
     'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
     "connection, otherwise you need to set this option in the configuration file, and then restart the server."
@@ -33,9 +51,32 @@ _DEBUG = (
 
 
 def run(session: Session, words: list[bytes]) -> Value:
-    """The answer to one command."""
+    """The answer to one command, with what a monitor sees of it behind."""
+    was_monitoring = session.is_monitoring
+    answer = _answer(session, words)
+    if isinstance(answer, Error):
+        code = answer.text.partition(" ")[0]
+        session.errors[code] = session.errors.get(code, 0) + 1
+    elif was_monitoring and session.is_monitoring and not _is_private(session, words):
+        return Several([answer, Status(_seen(session, words))])
+    return answer
+
+
+def _is_private(session: Session, words: list[bytes]) -> bool:
+    found = _shape(session, words[0].lower(), words)
+    return isinstance(found, Error) or not found[1].flags.isdisjoint(("skip_monitor", "admin"))
+
+
+def _seen(session: Session, words: list[bytes]) -> str:
+    """A command as ``MONITOR`` shows it."""
+    seconds, rest = divmod(session.visit.clock.now(), SECOND)
+    visit = session.visit
+    shown = " ".join([quoted(word) for word in words])
+    return f"{seconds}.{rest // 1_000:06d} [{session.database} {visit.source_ip}:{visit.source_port}] {shown}"
+
+
+def _answer(session: Session, words: list[bytes]) -> Value:
     name = words[0].lower()
-    session.commands += 1
     if name == b"quit":
         session.is_over = True
         return OK
@@ -94,8 +135,14 @@ def _refusal(session: Session, name: bytes, full: bytes, shape: Shape) -> Error 
         return Error("NOAUTH Authentication required.")
     if session.queue is not None and "no_multi" in shape.flags:
         return Error("ERR Command not allowed inside a transaction")
-    if session.master is not None and "write" in shape.flags:
+    if (
+        session.master is not None
+        and "write" in shape.flags
+        and session.setting("replica-read-only") == "yes"
+    ):
         return Error("READONLY You can't write against a read only replica.")
+    if session.is_monitoring and shape.flags & _ON_KEYS:
+        return Error("ERR Replica can't interact with the keyspace")
     if session.channels and session.protocol == 2 and name not in _WHILE_LISTENING:
         return Error(
             f"ERR Can't execute '{shape.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
@@ -131,6 +178,7 @@ def _execute(session: Session, full: bytes, shape: Shape, words: list[bytes]) ->
     if "write" in shape.flags:
         session.charge(cost(words))
         session.changes += 1
+    session.calls[shape.name] = session.calls.get(shape.name, 0) + 1
     handler = HANDLERS.get(full)
     if handler is not None:
         return handler(session, words)

@@ -129,10 +129,10 @@ def srem(session: Session, words: list[bytes]) -> Value:
 
 def smembers(session: Session, words: list[bytes]) -> Value:
     """``SMEMBERS key``."""
-    return Many("~", _ordered(session.members(words[1])))
+    return Many("~", list(ordered(session.members(words[1]))))
 
 
-def _ordered(members: Members) -> list[Value]:
+def ordered(members: Members) -> list[bytes]:
     """Members in the order the server keeps them: small sets of integers are sorted."""
     numbers = [number for number in map(integer, members) if number is not None]
     if len(numbers) == len(members) <= _INTEGERS_MAX:
@@ -262,7 +262,7 @@ def scan_inside(session: Session, words: list[bytes]) -> Value:
     """``SSCAN key cursor …``, ``HSCAN``: small values come in one page."""
     options = scan_options(words[2], words[3:])
     if words[0].lower() == b"sscan":
-        return [b"0", [member for member in session.members(words[1]) if options.matches(member)]]
+        return [b"0", [member for member in ordered(session.members(words[1])) if options.matches(member)]]
     pairs = session.fields(words[1]).items()
     return [b"0", [word for pair in pairs if options.matches(pair[0]) for word in pair]]
 

@@ -2,11 +2,9 @@
 
 from functools import lru_cache
 
-from propolis.lures.redis.persona import Table, subcommands, value_of
+from propolis.lures.redis.persona import Table, name_of, subcommands, value_of
 from propolis.lures.redis.session import Handler, Refused, Session
-from propolis.lures.redis.wire import Many, Value
-
-_PLAIN_KEY = (1, 1, 1)
+from propolis.lures.redis.wire import Encoded, Many, Protocol, Value, encode
 
 
 @lru_cache(maxsize=4)
@@ -16,10 +14,7 @@ def _entries(table: Table) -> dict[bytes, Value]:
     for name, command in table.persona.commands.items():
         entry = value_of(command.entry)
         found[name.encode("latin-1")] = entry
-        for inner in subcommands(entry):
-            assert isinstance(inner, list)
-            assert isinstance(inner[0], bytes)
-            found[inner[0]] = inner
+        found |= {name_of(inner): inner for inner in subcommands(entry)}
     return found
 
 
@@ -28,9 +23,19 @@ def _docs(table: Table) -> dict[bytes, Value]:
     return {name.encode("latin-1"): value_of(each.docs) for name, each in table.persona.commands.items()}
 
 
+@lru_cache(maxsize=8)
+def _everything(table: Table, protocol: Protocol, what: str) -> Encoded:
+    """``COMMAND`` or ``COMMAND DOCS``, encoded once: the answers are long."""
+    if what == "docs":
+        value: Value = Many("%", [part for pair in _docs(table).items() for part in pair])
+    else:
+        value = [entry for name, entry in _entries(table).items() if b"|" not in name]
+    return Encoded(encode(value, protocol) or b"")
+
+
 def command(session: Session, _words: list[bytes]) -> Value:
     """``COMMAND``."""
-    return [entry for name, entry in _entries(session.instance.table).items() if b"|" not in name]
+    return _everything(session.instance.table, session.protocol, "entries")
 
 
 def command_info(session: Session, words: list[bytes]) -> Value:
@@ -55,8 +60,10 @@ def names(session: Session, words: list[bytes]) -> Value:
 
 def docs(session: Session, words: list[bytes]) -> Value:
     """``COMMAND DOCS [name …]``: pairs of name and description, of what is known."""
+    if len(words) == 2:
+        return _everything(session.instance.table, session.protocol, "docs")
     known = _docs(session.instance.table)
-    wanted = [word.lower() for word in words[2:]] or list(known)
+    wanted = [word.lower() for word in words[2:]]
     return Many("%", [part for name in wanted if name in known for part in (name, known[name])])
 
 

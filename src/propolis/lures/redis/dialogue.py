@@ -26,13 +26,14 @@ class RedisLure:
     """A Redis that somebody opened to the world: Debian's, recorded."""
 
     name: ClassVar[str] = "redis"
-    __slots__ = ("_is_over", "_reader", "_session", "_visit")
+    __slots__ = ("_is_dropped", "_is_over", "_reader", "_session", "_visit")
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._reader = wire.Reader()
         self._session: Session | None = None
         self._is_over = False
+        self._is_dropped = False
 
     def connected(self) -> Iterable[Effect]:
         """Redis servers listen first."""
@@ -51,6 +52,9 @@ class RedisLure:
                 answers.append(self._break_off(request, effects))
                 break
             answer = self._answer(request, effects)
+            if self._is_dropped:
+                # the server frees such a connection before it writes what it still owes
+                answers.clear()
             size += len(answer)
             if size > wire.REPLY_BYTES:
                 self._is_over = True
@@ -75,18 +79,19 @@ class RedisLure:
         effects.append(Emit(CommandRun(readable(words, LINE_CHARS), request.raw[:PAYLOAD_BYTES])))
         name = words[0].lower()
         if name in _HTTP:
-            self._is_over = True
+            self._is_over = self._is_dropped = True
             return b""
         if self._session is None:
             self._session = Session(self._visit, run)
         session = self._session
-        was_muted = session.is_muted
+        is_skipped, session.is_skipping = session.is_skipping, False
+        session.query_bytes = len(request.raw)
         value = run(session, words)
         if name in _TELLING:
             effects += _told(words, is_accepted=not isinstance(value, Error))
         encoded = wire.encode(value, session.protocol)
         self._is_over = session.is_over or encoded is None
-        return b"" if encoded is None or (was_muted and session.is_muted) else encoded
+        return b"" if encoded is None or is_skipped or session.is_muted else encoded
 
     def _break_off(self, fault: Fault, effects: list[Effect]) -> bytes:
         self._is_over = True
@@ -134,5 +139,5 @@ def _tried(user: bytes, secret: bytes, *, is_accepted: bool) -> Emit:
 
 
 def _shown(word: bytes) -> str:
-    """Text of a word, bytes that are not UTF-8 as ``\\xHH``."""
+    r"""Text of a word, bytes that are not UTF-8 as ``\xHH``."""
     return word[:NAME_CHARS].decode("utf-8", "backslashreplace")

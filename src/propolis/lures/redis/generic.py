@@ -1,6 +1,6 @@
 """Commands on keys of any type."""
 
-from propolis.lures.redis.keyspace import NAMES, Stored
+from propolis.lures.redis.keyspace import NAMES, Members, Stored
 from propolis.lures.redis.session import SYNTAX, WORD_BYTES, Handler, Refused, Session, glob, number_of
 from propolis.lures.redis.wire import OK, Status, Value, integer
 
@@ -20,7 +20,8 @@ def exists(session: Session, words: list[bytes]) -> Value:
 
 def keys(session: Session, words: list[bytes]) -> Value:
     """``KEYS pattern``."""
-    return list(filter(glob(words[1]).fullmatch, session.keys.keys()))
+    matches = glob(words[1]).fullmatch
+    return [key for key in session.keys.keys() if matches(key)]  # noqa: SIM118 - not a dict
 
 
 def scan(session: Session, words: list[bytes]) -> Value:
@@ -197,8 +198,10 @@ def encoding(session: Session, words: list[bytes]) -> Value:
             return b"int" if integer(value) is not None else short
         case list():
             return b"quicklist"
+        case Members():
+            return b"hashtable" if None in map(integer, value) else b"intset"
         case _:
-            return b"hashtable" if type(value).__name__ == "Members" else b"listpack"
+            return b"listpack"
 
 
 def dbsize(session: Session, _words: list[bytes]) -> Value:

@@ -32,7 +32,13 @@ class Fields(dict[bytes, bytes]):
 
 Stored: TypeAlias = bytes | list[bytes] | Members | Scores | Fields
 
-NAMES: dict[type[Stored], str] = {bytes: "string", list: "list", Members: "set", Scores: "zset", Fields: "hash"}
+NAMES: dict[type[Stored], str] = {
+    bytes: "string",
+    list: "list",
+    Members: "set",
+    Scores: "zset",
+    Fields: "hash",
+}
 """The types as ``TYPE`` says them."""
 
 

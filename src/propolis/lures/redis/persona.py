@@ -1,4 +1,4 @@
-"""What a recorded Redis server is: its command table, its settings, its INFO, and answers to what no code here plays."""
+"""What a recorded Redis server is: its command table, its settings, its INFO, and answers to what nobody plays."""
 
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -28,10 +28,15 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """A setting's value, and how ``CONFIG SET`` complains of nonsense; empty if it takes any text."""
+    """A setting's value, and how ``CONFIG SET`` complains of nonsense; empty if it takes any text.
+
+    ``least`` and ``most`` bound a number, unless both are 0.
+    """
 
     value: str
     complaint: str = ""
+    least: int = 0
+    most: int = 0
 
 
 class Persona(msgspec.Struct, frozen=True):
@@ -52,11 +57,12 @@ class Persona(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What is checked before a command runs: how many words it takes (negative: at least), and its flags."""
+    """A command: how many words it takes (negative: at least), its flags and categories."""
 
     name: str
     arity: int
     flags: frozenset[str]
+    categories: frozenset[str]
 
 
 class Table:
@@ -75,7 +81,7 @@ class Table:
             if inner:
                 self.containers[name.encode("latin-1")] = command.help
             for each in (entry, *inner):
-                shape = _shape(each)
+                shape = shape_of(each)
                 self.shapes[shape.name.encode("latin-1")] = shape
             for full, answer in command.answers.items():
                 self.answers[full.encode("latin-1")] = value_of(answer)
@@ -139,9 +145,18 @@ def subcommands(entry: Value) -> list[Value]:
     return []  # an empty set
 
 
-def _shape(entry: Value) -> Shape:
+def name_of(entry: Value) -> bytes:
+    """The full name in a ``COMMAND`` entry."""
+    return shape_of(entry).name.encode("latin-1")
+
+
+def shape_of(entry: Value) -> Shape:
+    """What a ``COMMAND`` entry says of its command. Raises ``ValueError`` if it is none."""
     match entry:
-        case [bytes(name), int(arity), Many(_, flags), *_]:
-            texts = frozenset(flag.text for flag in flags if isinstance(flag, Status))
-            return Shape(name.decode("latin-1"), arity, texts)
+        case [bytes(name), int(arity), Many(_, flags), _, _, _, Many(_, categories), *_]:
+            return Shape(name.decode("latin-1"), arity, _texts(flags), _texts(categories))
     raise ValueError(f"not a COMMAND entry: {entry!r}")
+
+
+def _texts(items: list[Value]) -> frozenset[str]:
+    return frozenset(item.text for item in items if isinstance(item, Status))

@@ -5,7 +5,9 @@ import re
 _SPACE = b" \t\n\v\f\r"
 _PLAIN = re.compile(rb"[^\s\"'\\\x00-\x20\x7f-\xff]+")
 _ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a", 0x08: "\\b"}
-_TEXT = tuple(_ESCAPES.get(byte, chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}") for byte in range(256))
+_TEXT = tuple(
+    _ESCAPES.get(byte, chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}") for byte in range(256)
+)
 _SPECIAL = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
 _HEX = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 
@@ -27,9 +29,9 @@ def readable(words: list[bytes], limit: int) -> str:
 
 
 def split(line: bytes) -> list[bytes] | None:
-    """The words of an inline command without its line end; ``None`` if quotes do not balance. O(bytes).
+    r"""The words of an inline command without its line end; ``None`` if quotes do not balance. O(bytes).
 
-    Double quotes know ``\\n \\r \\t \\b \\a`` and ``\\xHH``, single quotes only ``\\'``; a closing quote ends its word.
+    Double quotes know ``\n \r \t \b \a`` and ``\xHH``, single quotes only ``\'``; a closing quote ends its word.
     """
     if b'"' not in line and b"'" not in line:
         return line.split()

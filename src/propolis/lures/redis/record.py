@@ -1,7 +1,7 @@
 """Record a persona from Debian's redis-server: ``python -m propolis.lures.redis.record NAME [FILE]``.
 
-Runs the installed server with Debian's own settings on a free loopback port, as this user, in a folder of its own. It is
-set up as careless people set it up: open to all, and with what 7.0 protects unprotected. Where the recording had to
+Runs the installed server with Debian's own settings on a free loopback port, as this user, in a folder of its own. It
+is set up as careless people set it up: open to all, and with what 7.0 protects unprotected. Where the recording had to
 differ from an installation (port, folders), the persona says what an installation says.
 """
 
@@ -19,7 +19,16 @@ import msgspec
 from propolis.lures.persona import FOLDER
 from propolis.lures.record import START_SECONDS, await_port, free_port
 from propolis.lures.redis.commands import HANDLERS
-from propolis.lures.redis.persona import Command, Persona, Setting, Tree, subcommands, tree_of
+from propolis.lures.redis.persona import (
+    Command,
+    Persona,
+    Setting,
+    Tree,
+    name_of,
+    shape_of,
+    subcommands,
+    tree_of,
+)
 from propolis.lures.redis.wire import NULL_ARRAY, Error, Many, Status, Value, Verbatim
 
 QUIET_SECONDS = 0.4
@@ -42,10 +51,24 @@ _INSTALLED = {
 """What Debian's unit and package set, where this recorder has to set something else, and Debian's kernel."""
 _UNTRIED = frozenset(
     (
-        "shutdown monitor sync psync replconf subscribe psubscribe ssubscribe failover replicaof slaveof quit debug"
-    ).split()
+        "debug",
+        "failover",
+        "monitor",
+        "psubscribe",
+        "psync",
+        "quit",
+        "replconf",
+        "replicaof",
+        "shutdown",
+        "slaveof",
+        "ssubscribe",
+        "subscribe",
+        "sync",
+    )
 )
 """Commands that would end or change the conversation they are tried in."""
+_ALSO_RECORDED = frozenset(("acl|cat", "memory|stats"))
+"""Commands that are played with what was recorded."""
 _PACKAGES = ("base-files", "redis-server", "passwd", "libc-bin", "login", "apt", "dpkg")
 _MADE_BY_USE = (
     "/etc/cron.d",
@@ -90,31 +113,45 @@ class Client:
                 return Status(text)
             case b"-":
                 return Error(text)
-            case b":":
-                return int(text)
-            case b",":
-                return float(text)
-            case b"#":
-                return text == "t"
-            case b"_":
-                return None
             case b"$" | b"=":
                 return self._bulk(kind, int(text))
-            case b"*" if text == "-1":
-                return NULL_ARRAY
-            case b"*":
-                return [self._value() for _ in range(int(text))]
-            case b"~" | b">":
-                return Many("~" if kind == b"~" else ">", [self._value() for _ in range(int(text))])
+            case b"*" | b"~" | b">" | b"%":
+                return self._several(kind, int(text))
+            case _:
+                return _scalar(kind, text)
+
+    def _several(self, kind: bytes, count: int) -> Value:
+        if count < 0:
+            return NULL_ARRAY
+        items = [self._value() for _ in range(2 * count if kind == b"%" else count)]
+        match kind:
+            case b"~":
+                return Many("~", items)
+            case b">":
+                return Many(">", items)
             case b"%":
-                return Many("%", [self._value() for _ in range(2 * int(text))])
-        raise ValueError(f"not RESP3: {line!r}")
+                return Many("%", items)
+            case _:
+                return items
 
     def _bulk(self, kind: bytes, length: int) -> Value:
         if length < 0:
             return None
         content = self._file.read(length + 2)[:-2]
         return Verbatim(content[4:]) if kind == b"=" else content
+
+
+def _scalar(kind: bytes, text: str) -> Value:
+    match kind:
+        case b":":
+            return int(text)
+        case b",":
+            return float(text)
+        case b"#":
+            return text == "t"
+        case b"_":
+            return None
+    raise ValueError(f"not RESP3: {kind!r} {text!r}")
 
 
 @contextmanager
@@ -124,7 +161,16 @@ def server() -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         settings = Path(folder, "redis.conf")
         settings.write_text(_SETTINGS.read_text(encoding="utf-8"), encoding="utf-8")
-        command = ("/usr/bin/redis-server", settings, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder)
+        command = (
+            "/usr/bin/redis-server",
+            settings,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            folder,
+        )
         here = ("--daemonize", "no", "--logfile", "", "--pidfile", f"{folder}/pid")
         process = subprocess.Popen((*command, *here, *_CARELESS), stdout=subprocess.DEVNULL)
         try:
@@ -142,7 +188,9 @@ def record(name: str, port: int) -> Persona:
     default = _sections(_text(client.ask("INFO")))
     config = _settings(client)
     commands = _commands(client, port)
-    line = tuple(_pair(word, "=") for word in _text(client.ask("CLIENT", "INFO")).split())
+    fresh = Client(port, 2)
+    line = tuple(_pair(word, "=") for word in _text(fresh.ask("CLIENT", "INFO")).split())
+    fresh.close()
     client.ask("REPLICAOF", "127.0.0.1", "9")
     replica = _sections(_text(client.ask("INFO", "replication")))["replication"]
     client.close()
@@ -151,8 +199,9 @@ def record(name: str, port: int) -> Persona:
 
 
 def _text(value: Value) -> str:
-    if isinstance(value, Verbatim):
-        return value.text.decode()
+    match value:
+        case bytes(text) | Verbatim(text):
+            return text.decode()
     raise ValueError(f"not a verbatim string: {value!r}")
 
 
@@ -164,6 +213,8 @@ def _sections(text: str) -> dict[str, tuple[tuple[str, str], ...]]:
             found[line[2:].lower()] = []
         elif line:
             key, value = _pair(line, ":")
+            if key.startswith(("cmdstat_", "errorstat_", "latency_percentiles_")):
+                continue  # what the recorder itself did
             found[list(found)[-1]].append((key, _INSTALLED.get(key, value)))
     return {name: tuple(lines) for name, lines in found.items()}
 
@@ -174,13 +225,37 @@ def _pair(text: str, mark: str) -> tuple[str, str]:
 
 
 def _settings(client: Client) -> dict[str, Setting]:
-    answer = client.ask("CONFIG", "GET", "*")
-    assert isinstance(answer, Many)
-    texts = [item.decode("latin-1") for item in answer.items if isinstance(item, bytes)]
-    pairs = dict(zip(texts[::2], texts[1::2], strict=True))
-    return {
-        key: Setting(_INSTALLED.get(key, value), _complaint(client, key, value)) for key, value in pairs.items()
-    }
+    settings = {}
+    for name, text in sorted(_pairs(client.ask("CONFIG", "GET", "*"))):
+        if isinstance(text, bytes):
+            value = text.decode("latin-1")
+            complaint = _complaint(client, name, value)
+            bounds = _bounds(client, name, value, complaint)
+            settings[name] = Setting(_INSTALLED.get(name, value), complaint, *bounds)
+    return settings
+
+
+def _pairs(value: Value) -> Iterator[tuple[str, Value]]:
+    """Names and values of a map."""
+    items = value.items if isinstance(value, Many) else []
+    for name, item in zip(items[::2], items[1::2], strict=True):
+        if isinstance(name, bytes):
+            yield name.decode("latin-1"), item
+
+
+def _bounds(client: Client, key: str, value: str, complaint: str) -> tuple[int, int]:
+    """Between what a number must be; nothing if it may be any."""
+    if "integer" not in complaint:
+        return 0, 0
+    for outside in (2**62, -(2**62)):
+        match client.ask("CONFIG", "SET", key, str(outside)):
+            case Error(text):
+                found = re.search(r"between (-?\d+) and (-?\d+) inclusive", text)
+                if found:
+                    return int(found[1]), int(found[2])
+            case _:
+                client.ask("CONFIG", "SET", key, value)
+    return 0, 0
 
 
 def _complaint(client: Client, key: str, value: str) -> str:
@@ -196,39 +271,30 @@ def _complaint(client: Client, key: str, value: str) -> str:
 
 def _commands(client: Client, port: int) -> dict[str, Command]:
     entries = client.ask("COMMAND")
-    docs = client.ask("COMMAND", "DOCS")
-    assert isinstance(entries, list)
-    assert isinstance(docs, Many)
-    by_name = dict(zip(docs.items[::2], docs.items[1::2], strict=True)) if docs.items else {}  # type: ignore[misc]  # keys are bulk strings
+    docs = dict(_pairs(client.ask("COMMAND", "DOCS")))
     found: dict[str, Command] = {}
-    for entry in sorted(entries, key=_name_of):
-        name = _name_of(entry)
-        answers = dict(_answers(port, [entry, *subcommands(entry)]))
-        lines = _help(client, name) if subcommands(entry) else ()
-        found[name] = Command(tree_of(entry), tree_of(by_name[name.encode()]), answers, lines)
+    for entry in sorted(entries, key=name_of) if isinstance(entries, list) else ():
+        name, inner = name_of(entry).decode("latin-1"), subcommands(entry)
+        answers = dict(_answers(port, [entry, *inner]))
+        found[name] = Command(
+            tree_of(entry), tree_of(docs[name]), answers, _help(client, name) if inner else ()
+        )
     return found
 
 
-def _name_of(entry: Value) -> str:
-    assert isinstance(entry, list)
-    assert isinstance(entry[0], bytes)
-    return entry[0].decode("latin-1")
-
-
 def _answers(port: int, entries: list[Value]) -> Iterator[tuple[str, Tree]]:
-    """What each command that nothing here plays says with ``1`` in every place, on an empty server."""
+    """What each command that nobody plays says with ``1`` in every place, on an empty server."""
     for entry in entries:
-        name = _name_of(entry)
-        assert isinstance(entry, list)
-        assert isinstance(entry[1], int)
-        if name.encode() in HANDLERS or name.split("|")[0] in _UNTRIED or name.endswith("|help") or subcommands(entry):
+        shape = shape_of(entry)
+        is_played = shape.name.encode() in HANDLERS and shape.name not in _ALSO_RECORDED
+        words = shape.name.split("|")
+        if is_played or words[0] in _UNTRIED or words[-1] == "help" or subcommands(entry):
             continue
-        words = name.split("|")
-        words += ["1"] * (abs(entry[1]) - len(words))
+        words += ["1"] * (abs(shape.arity) - len(words))
         try:
             answer = _ask_once(port, words, 3)
             # only RESP2 tells a null that stands for an array
-            yield name, tree_of(_ask_once(port, words, 2) if answer is None else answer)
+            yield shape.name, tree_of(_ask_once(port, words, 2) if answer is None else answer)
         except TimeoutError:
             continue
 

@@ -13,11 +13,18 @@ from propolis.lures.redis.wire import OK, Error, Value
 SCRIPTS_MAX = 100
 _LITERAL = rb"""(?:"[^"\\]{0,4096}"|'[^'\\]{0,4096}'|-?\d{1,15})"""
 _RETURN = re.compile(rb"\s*return\s+(%b|nil|true|false|(?:KEYS|ARGV)\[\d{1,4}\])\s*;?\s*" % _LITERAL)
-_CALL = re.compile(rb"\s*return\s+redis\.(p?call)\(\s*((?:%b\s*,\s*){0,32}%b)\s*\)\s*;?\s*" % (_LITERAL, _LITERAL))
+_CALL = re.compile(
+    rb"\s*return\s+redis\.(p?call)\(\s*((?:%b\s*,\s*){0,32}%b)\s*\)\s*;?\s*" % (_LITERAL, _LITERAL)
+)
 _LITERALS = re.compile(_LITERAL)
-_OUTSIDE = re.compile(rb"(?<![\w.:'\"])(package|io|os|require|dofile|loadfile|debug|print|module|socket|ffi|jit)\b(?!\s*=)")
+_OUTSIDE = re.compile(
+    rb"(?<![\w.:'\"])(package|io|os|require|dofile|loadfile|debug|print|module|socket|ffi|jit)\b(?!\s*=)"
+)
 """Globals of plain Lua that the server's sandbox does not have."""
-_NO_GLOBAL = "ERR user_script:{}: Script attempted to access nonexistent global variable '{}' script: {}, on @user_script:{}."
+_NO_GLOBAL = (
+    "ERR user_script:{}: Script attempted to access nonexistent global variable '{}' "
+    "script: {}, on @user_script:{}."
+)
 
 
 def eval_(session: Session, words: list[bytes]) -> Value:

@@ -3,10 +3,10 @@
 import re
 
 from propolis.clock import SECOND
-from propolis.lures.redis.info import info
+from propolis.lures.redis.info import info, memory_stats
 from propolis.lures.redis.persona import Setting
-from propolis.lures.redis.session import Handler, Refused, Session, glob, number_of
-from propolis.lures.redis.wire import OK, Error, Many, Status, Value, Verbatim, integer
+from propolis.lures.redis.session import Handler, Refused, Session, canonical, glob, number_of
+from propolis.lures.redis.wire import OK, SILENCE, Error, Many, Status, Value, Verbatim, integer
 
 _SET_FAILED = "ERR CONFIG SET failed (possibly related to argument '{}') - {}"
 _SIZE = re.compile(rb"(?i)(\d{1,15})(b|k|kb|m|mb|g|gb)?")
@@ -20,9 +20,15 @@ def config_get(session: Session, words: list[bytes]) -> Value:
     names = list(session.instance.table.persona.config)
     found: dict[str, None] = {}
     for word in words[2:]:
-        matches = glob(word.lower()).fullmatch
-        found.update(dict.fromkeys(name for name in names if matches(name.encode())))
-    return Many("%", [text.encode("latin-1") for name in found for text in (name, session.setting(name))])
+        shown = word.decode("latin-1")
+        # a name is given back as it was asked for; only patterns look for names
+        if shown.lower() in session.instance.table.persona.config:
+            found[shown] = None
+        else:
+            matches = glob(word.lower()).fullmatch
+            found.update(dict.fromkeys(name for name in names if matches(name.encode())))
+    pairs = [text for name in found for text in (name, session.setting(name.lower()))]
+    return Many("%", [text.encode("latin-1") for text in pairs])
 
 
 def config_set(session: Session, words: list[bytes]) -> Value:
@@ -36,12 +42,12 @@ def config_set(session: Session, words: list[bytes]) -> Value:
         if name not in known:
             shown = word.decode("latin-1")
             raise Refused(f"ERR Unknown option or number of arguments for CONFIG SET - '{shown}'")
-        if name in changed:
+        if canonical(name) in changed:
             raise Refused(_SET_FAILED.format(word.decode("latin-1"), "duplicate parameter"))
         taken = _taken(session, name, known[name], value)
         if isinstance(taken, Error):
             raise Refused(_SET_FAILED.format(name, taken.text))
-        changed[name] = taken
+        changed[canonical(name)] = taken
     session.settings.update(changed)
     return OK
 
@@ -59,7 +65,7 @@ def _taken(session: Session, name: str, setting: Setting, value: bytes) -> str |
     if "immutable" in complaint:
         return Error(complaint)
     if "integer" in complaint:
-        return text if integer(value) is not None else Error(complaint)
+        return _number(setting, value)
     if "memory" in complaint:
         size = _SIZE.fullmatch(value)
         return str(int(size[1]) * _UNITS[(size[2] or b"").lower()]) if size else Error(complaint)
@@ -71,6 +77,15 @@ def _taken(session: Session, name: str, setting: Setting, value: bytes) -> str |
     if name == "save" and not re.fullmatch(r"(?:\d{1,9} \d{1,9}(?: |$))*", text):
         return Error(complaint)
     return text
+
+
+def _number(setting: Setting, value: bytes) -> str | Error:
+    amount = integer(value)
+    if amount is None:
+        return Error(setting.complaint)
+    if setting.most and not setting.least <= amount <= setting.most:
+        return Error(f"argument must be between {setting.least} and {setting.most} inclusive")
+    return str(amount)
 
 
 def _folder(session: Session, path: str) -> str | Error:
@@ -140,6 +155,29 @@ def role(session: Session, _words: list[bytes]) -> Value:
     return [b"slave", session.master[0], session.master[1], b"connect", -1]
 
 
+def psync(session: Session, words: list[bytes]) -> Value:
+    """``PSYNC replid offset``, ``SYNC``: the copy that follows is never made."""
+    if session.master is not None:
+        raise Refused("NOMASTERLINK Can't SYNC while not connected with my master")
+    if words[0].lower() == b"sync":
+        return SILENCE
+    return Status(f"FULLRESYNC {session.instance.identity(session.visit.clock.now(), 'replication')} 0")
+
+
+def replconf(_session: Session, words: list[bytes]) -> Value:
+    """``REPLCONF option value …``."""
+    if len(words) % 2 == 0:
+        raise Refused("ERR syntax error")
+    return OK
+
+
+def failover(session: Session, _words: list[bytes]) -> Value:
+    """``FAILOVER``: there is nobody to take over."""
+    if session.master is not None:
+        raise Refused("ERR FAILOVER is not valid when server is a replica.")
+    raise Refused("ERR FAILOVER requires connected replicas.")
+
+
 def module_list(_session: Session, _words: list[bytes]) -> Value:
     """``MODULE LIST``."""
     return []
@@ -155,25 +193,27 @@ def module_unload(_session: Session, _words: list[bytes]) -> Value:
     raise Refused("ERR Error unloading module: no such module with that name")
 
 
-def acl_whoami(_session: Session, _words: list[bytes]) -> Value:
-    """``ACL WHOAMI``."""
-    return b"default"
-
-
-def acl_list(_session: Session, _words: list[bytes]) -> Value:
-    """``ACL LIST``."""
-    return [b"user default on nopass ~* &* +@all"]
-
-
-def acl_users(_session: Session, _words: list[bytes]) -> Value:
-    """``ACL USERS``."""
-    return [b"default"]
-
-
 def time(session: Session, _words: list[bytes]) -> Value:
     """``TIME``: seconds and microseconds."""
     now = session.visit.clock.now()
     return [b"%d" % (now // SECOND), b"%d" % (now % SECOND // 1_000)]
+
+
+def latency_histogram(_session: Session, _words: list[bytes]) -> Value:
+    """``LATENCY HISTOGRAM``: as after ``CONFIG RESETSTAT``."""
+    return Many("%", [])
+
+
+def slowlog_get(_session: Session, words: list[bytes]) -> Value:
+    """``SLOWLOG GET [count]``: nothing was slow."""
+    if len(words) > 2 and number_of(words[2]) < -1:
+        raise Refused("ERR count should be greater than or equal to -1")
+    return []
+
+
+def slowlog_len(_session: Session, _words: list[bytes]) -> Value:
+    """``SLOWLOG LEN``."""
+    return 0
 
 
 def lolwut(session: Session, _words: list[bytes]) -> Value:
@@ -198,27 +238,32 @@ def shutdown(session: Session, words: list[bytes]) -> Value:
 
 
 COMMANDS: dict[bytes, Handler] = {
-    b"acl|list": acl_list,
-    b"acl|users": acl_users,
-    b"acl|whoami": acl_whoami,
     b"bgrewriteaof": bgrewriteaof,
     b"bgsave": bgsave,
     b"config|get": config_get,
     b"config|resetstat": config_resetstat,
     b"config|rewrite": config_resetstat,
     b"config|set": config_set,
+    b"failover": failover,
     b"info": info,
     b"lastsave": lastsave,
+    b"latency|histogram": latency_histogram,
     b"lolwut": lolwut,
+    b"memory|stats": memory_stats,
     b"module|list": module_list,
     b"module|load": module_load,
     b"module|loadex": module_load,
     b"module|unload": module_unload,
+    b"psync": psync,
+    b"replconf": replconf,
     b"replicaof": replicaof,
     b"role": role,
     b"save": save,
     b"shutdown": shutdown,
     b"slaveof": replicaof,
+    b"slowlog|get": slowlog_get,
+    b"slowlog|len": slowlog_len,
+    b"sync": psync,
     b"time": time,
     b"wait": wait,
 }

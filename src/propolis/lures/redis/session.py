@@ -34,14 +34,44 @@ class Refused(Exception):  # noqa: N818 - a command's answer, not a fault of our
 class Session:
     """State of one conversation. Data belongs to the connection: no visitor sees another's."""
 
+    __slots__ = (
+        "calls",
+        "changes",
+        "channels",
+        "client_id",
+        "client_name",
+        "database",
+        "errors",
+        "instance",
+        "is_authenticated",
+        "is_dirty",
+        "is_executing",
+        "is_monitoring",
+        "is_muted",
+        "is_over",
+        "is_skipping",
+        "keyspaces",
+        "master",
+        "opened",
+        "protocol",
+        "query_bytes",
+        "queue",
+        "run",
+        "saved",
+        "scripts",
+        "settings",
+        "visit",
+        "written",
+    )
+
     def __init__(self, visit: Visit, run: "Handler") -> None:
         self.visit = visit
         self.instance: Instance = instance(visit.persona, visit.seed)
         self.protocol: Protocol = 2
-        self.client_id = self.instance.next_client(visit.clock.now())
+        self.opened = visit.clock.now()
+        self.client_id = self.instance.next_client(self.opened)
         self.client_name = b""
         self.is_authenticated = True
-        self.opened = visit.clock.now()
         self.database = 0
         self.keyspaces: dict[int, Keyspace] = {}
         self.settings: dict[str, str] = {}
@@ -53,10 +83,14 @@ class Session:
         self.is_executing = False
         self.is_over = False
         self.is_muted = False
+        self.is_skipping = False
+        self.is_monitoring = False
         self.saved = 0
         self.written = 0
         self.changes = 0
-        self.commands = 0
+        self.query_bytes = 0
+        self.calls: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
         self.run: Handler = run
 
     @property
@@ -74,14 +108,14 @@ class Session:
 
     def setting(self, name: str) -> str:
         """A setting as it stands on this connection."""
-        changed = self.settings.get(name)
+        changed = self.settings.get(canonical(name))
         return changed if changed is not None else self.instance.table.persona.config[name].value
 
     def find(self, key: bytes, kind: type[_Kind]) -> _Kind | None:
         """The value of ``key`` if it is of that kind, ``None`` if there is none. Raises :class:`Refused` otherwise."""
         value = self.keys.get(key)
         if value is None or type(value) is kind:
-            return value  # type: ignore[return-value]  # its type was compared
+            return value
         raise Refused(WRONG_TYPE)
 
     def members(self, key: bytes) -> Members:
@@ -95,6 +129,11 @@ class Session:
     def fields(self, key: bytes) -> Fields:
         """The hash at ``key``, a new one if there is none."""
         return self.find(key, Fields) or Fields()
+
+
+def canonical(name: str) -> str:
+    """The present name of a setting that had another in older versions."""
+    return name.replace("slave", "replica").replace("ziplist", "listpack")
 
 
 Handler: TypeAlias = Callable[[Session, list[bytes]], Value]
@@ -116,7 +155,9 @@ def float_of(word: bytes, complaint: str = NOT_A_FLOAT) -> float:
     return float(word)
 
 
-_FLOAT = re.compile(rb"(?i)[+-]?(?:\d{1,64}(?:\.\d{0,64})?(?:e[+-]?\d{1,4})?|\.\d{1,64}(?:e[+-]?\d{1,4})?|inf(?:inity)?)")
+_FLOAT = re.compile(
+    rb"(?i)[+-]?(?:\d{1,64}(?:\.\d{0,64})?(?:e[+-]?\d{1,4})?|\.\d{1,64}(?:e[+-]?\d{1,4})?|inf(?:inity)?)"
+)
 
 
 def whole_range(start: int, stop: int, length: int) -> tuple[int, int]:
@@ -128,11 +169,15 @@ def whole_range(start: int, stop: int, length: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def glob(pattern: bytes) -> re.Pattern[bytes]:
-    """A pattern as ``KEYS`` and ``CONFIG GET`` know it. Matching is at worst O(pattern · text): stars do not backtrack."""
+    """A pattern as ``KEYS`` and ``CONFIG GET`` know it, matched in O(pattern · text): stars do not backtrack."""
     if len(pattern) > GLOB_BYTES:
         return _NOTHING
     # the parts between stars may each match as early as they can, but for the last, which must reach the end
-    parts = _STARS.sub(b"*", pattern).split(b"*") if b"\\" not in pattern and b"[" not in pattern else _parts(pattern)
+    parts = (
+        _STARS.sub(b"*", pattern).split(b"*")
+        if b"\\" not in pattern and b"[" not in pattern
+        else _parts(pattern)
+    )
     first, *rest = [_part(part) for part in parts]
     if not rest:
         return re.compile(first, re.DOTALL)

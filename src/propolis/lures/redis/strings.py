@@ -1,6 +1,6 @@
 """Commands on strings."""
 
-from decimal import Decimal, InvalidOperation, localcontext
+from fractions import Fraction
 
 from propolis.lures.redis.session import (
     MEMORY_BYTES,
@@ -18,6 +18,9 @@ from propolis.lures.redis.wire import BULK_MAX, OK, Value, integer
 
 OVERFLOW = "ERR increment or decrement would overflow"
 _TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+FLOAT_MAX = 1e300
+"""Beyond it a sum of floats is refused; the server's long doubles go further."""
+_SIGNIFICAND_BITS = 64
 _UNITS = {b"EX": 1_000, b"PX": 1, b"EXAT": 1_000, b"PXAT": 1}
 
 
@@ -182,16 +185,25 @@ def incrbyfloat(session: Session, words: list[bytes]) -> Value:
 
 def add_floats(first: bytes, second: bytes, complaint: str = NOT_A_FLOAT) -> bytes:
     """The sum as the server's long doubles print it: 17 decimals at most, no trailing zeros."""
-    if abs(float_of(first, complaint)) > 1e300 or abs(float_of(second)) > 1e300:
+    if abs(float_of(first, complaint)) > FLOAT_MAX or abs(float_of(second)) > FLOAT_MAX:
         raise Refused("ERR increment would produce NaN or Infinity")
-    with localcontext() as context:
-        context.prec = 400
-        try:
-            total = (Decimal(first.decode()) + Decimal(second.decode())).quantize(Decimal(1).scaleb(-17))
-        except InvalidOperation:
-            raise Refused(NOT_A_FLOAT) from None
-    text = f"{total:f}".rstrip("0").rstrip(".")
-    return b"0" if text in {"-0", ""} else text.encode()
+    total = _extended(_extended(Fraction(first.decode())) + _extended(Fraction(second.decode())))
+    digits = round(total * 10**17)
+    whole, rest = divmod(abs(digits), 10**17)
+    text = f"{'-' if digits < 0 else ''}{whole}.{rest:017d}"
+    return text.rstrip("0").rstrip(".").encode()
+
+
+def _extended(value: Fraction) -> Fraction:
+    """The nearest number with 64 significant bits, as an x87 register holds it."""
+    if not value:
+        return value
+    exponent = abs(value.numerator).bit_length() - value.denominator.bit_length() - _SIGNIFICAND_BITS
+    shifted = value / Fraction(2) ** exponent
+    # one bit more or less than 64, as the quotient of two lengths can tell
+    if abs(shifted) >= 2**_SIGNIFICAND_BITS:
+        exponent += 1
+    return round(value / Fraction(2) ** exponent) * Fraction(2) ** exponent
 
 
 COMMANDS: dict[bytes, Handler] = {

@@ -59,6 +59,12 @@ class NullArray(msgspec.Struct, frozen=True):
     """Null where an array would be; RESP2 writes it ``*-1``."""
 
 
+class Encoded(msgspec.Struct, frozen=True):
+    """A value that was encoded before, for the protocol that is spoken."""
+
+    raw: bytes
+
+
 class Several(msgspec.Struct, frozen=True):
     """More than one reply to one request (``SUBSCRIBE a b``)."""
 
@@ -66,7 +72,20 @@ class Several(msgspec.Struct, frozen=True):
 
 
 Value: TypeAlias = (
-    bytes | int | float | bool | list["Value"] | Status | Error | Many | Verbatim | Silence | NullArray | Several | None
+    bytes
+    | int
+    | float
+    | bool
+    | list["Value"]
+    | Status
+    | Error
+    | Many
+    | Verbatim
+    | Silence
+    | NullArray
+    | Encoded
+    | Several
+    | None
 )
 
 OK = Status("OK")
@@ -191,7 +210,7 @@ class Reader:
         return None
 
     def _line(self, place: int, too_long: str) -> bytes | Fault | None:
-        """The count line that begins at ``place`` without its end, which is passed over; ``None`` if it is unfinished."""
+        """The count line at ``place`` without its end, which is passed over; ``None`` if it is unfinished."""
         buffer = self._buffer
         end = _find(buffer, b"\r", place)
         if end < 0:
@@ -248,37 +267,61 @@ def _shallow(value: Value, protocol: Protocol, waiting: list[Value]) -> bytes:
     match value:
         case bytes():
             return b"$%d\r\n%b\r\n" % (len(value), value)
-        case bool():
-            return (b"#t\r\n" if value else b"#f\r\n") if protocol == 3 else b":%d\r\n" % value
-        case int():
-            return b":%d\r\n" % value
-        case None | NullArray():
-            if protocol == 3:
-                return b"_\r\n"
-            return b"$-1\r\n" if value is None else b"*-1\r\n"
         case list():
             waiting.extend(reversed(value))
             return b"*%d\r\n" % len(value)
-        case Status(text):
-            return b"+%b\r\n" % text.encode("latin-1")
-        case Error(text):
-            return b"-%b\r\n" % text.encode("latin-1").rstrip(b"\r\n").replace(b"\r", b" ").replace(b"\n", b" ")
         case Many(kind, items):
             waiting.extend(reversed(items))
             if protocol == 2:
                 return b"*%d\r\n" % len(items)
             return b"%b%d\r\n" % (kind.encode(), len(items) // 2 if kind == "%" else len(items))
-        case Verbatim(text):
-            if protocol == 3:
-                return b"=%d\r\ntxt:%b\r\n" % (len(text) + 4, text)
-            return _shallow(text, protocol, waiting)
         case Several(items):
             waiting.extend(reversed(items))
             return b""
         case Silence():
             return b""
+        case Encoded(raw):
+            return raw
+        case Status(text):
+            return b"+%b\r\n" % text.encode("latin-1")
+        case Error(text):
+            return b"-%b\r\n" % text.encode("latin-1").rstrip(b"\r\n").translate(_ONE_LINE)
+        case _:
+            return _plain3(value) if protocol == 3 else _plain2(value)
+
+
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
+
+def _plain2(value: float | Verbatim | NullArray | None) -> bytes:
+    """What RESP2 has no type of its own for; a bool is 1 or 0."""
+    match value:
+        case int():
+            return b":%d\r\n" % value
+        case None:
+            return b"$-1\r\n"
+        case NullArray():
+            return b"*-1\r\n"
+        case Verbatim(text):
+            return b"$%d\r\n%b\r\n" % (len(text), text)
         case float():
-            return b",%b\r\n" % number(value) if protocol == 3 else _shallow(number(value), protocol, waiting)
+            text = number(value)
+            return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+def _plain3(value: float | Verbatim | NullArray | None) -> bytes:
+    """The same in RESP3."""
+    match value:
+        case bool():
+            return b"#t\r\n" if value else b"#f\r\n"
+        case int():
+            return b":%d\r\n" % value
+        case None | NullArray():
+            return b"_\r\n"
+        case Verbatim(text):
+            return b"=%d\r\ntxt:%b\r\n" % (len(text) + 4, text)
+        case float():
+            return b",%b\r\n" % number(value)
 
 
 def number(value: float) -> bytes:

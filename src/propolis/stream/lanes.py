@@ -133,17 +133,17 @@ class LaneOwner(Generic[S]):
         if self._state is None or (delivery.pin != self._pin and not is_next):
             await self._take_over(delivery)
         elif not is_next:
-            await self._catch_up(delivery.sequence)
+            await self._catch_up()
         self._pin = delivery.pin
         self._number = delivery.number
         await self._step(delivery)
 
     async def _take_over(self, delivery: Delivery) -> None:
-        """Become the owner: stored state, then everything since it, in order."""
+        """Become the owner: stored state, then everything since it."""
         await self._load()
         self._pin = delivery.pin
         tell(LaneTaken(lane=self._lane, sequence=self._position))
-        await self._catch_up(delivery.sequence)
+        await self._catch_up()
 
     async def _load(self) -> None:
         stored = await self._stream.get(subjects.STATES, f"lane.{self._lane}")
@@ -161,18 +161,19 @@ class LaneOwner(Generic[S]):
         self._published = int(found.headers.get(subjects.SEQUENCE, "0")) if found else 0
         self._last_found = found.sequence if found else 0
 
-    async def _catch_up(self, until: int) -> None:
-        """Read from the stream itself what lies between our position and a delivery."""
-        if self._position + 1 >= until:
-            return
+    async def _catch_up(self) -> None:
+        """Read from the stream itself, in order, what lies behind our position.
+
+        To its end, not to what was just delivered: what a former owner was sent and did not acknowledge comes again
+        later and out of order, between new messages.
+        """
         messages = self._stream.history(
             subjects.EVENTS, subject=f"events.*.{self._lane}", start=self._position + 1
         )
         async with contextlib.aclosing(messages):
             async for message in messages:
-                if message.sequence >= until:
-                    return
                 await self._step(message)
+                await self._store_if_due()
 
     async def _step(self, message: Stored) -> None:
         if self._state is None or message.sequence <= self._position:

@@ -19,8 +19,11 @@ from propolis.stream import Parcel, Publisher, subjects
 MAX_ROWS = 1_000
 GATHER = ((256, 0.050), (32, 0.025), (0, 0.005))
 """Rows of the last batch, and how long the next may gather, in seconds: a message costs 1 ms whatever it holds."""
+MAX_BYTES = 1024 * 1024
+"""Payload bytes that close a batch: the stream takes no message beyond 8 MiB, and a payload may be in two columns."""
 MAX_WAITING = 1_024
-"""Messages that may wait for the stream in memory; beyond it their rows are on disk only."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Messages, and bytes of them, that may wait for the stream in memory; beyond it their rows are on disk only."""
 
 
 class Batcher:
@@ -38,15 +41,18 @@ class Batcher:
         self._tally = tally
         self._lanes = lanes
         self._rows: list[Interaction] = []
+        self._bytes = 0
         self._secured = 0
         self._timer: asyncio.Handle | None = None
         self._is_patient = False
         self._closed_at = 0.0
         self._last_size = 0
         self._awaited: dict[int, int] = {}
+        self._waiting_bytes = 0
         self._held: deque[int] = deque()
         self._loop = asyncio.get_running_loop()
         self.stored = 0
+        self.dropped = 0
 
     def recover(self) -> int:
         """Offer again what the journal still has from the last run; returns how many batches."""
@@ -58,7 +64,8 @@ class Batcher:
     def add(self, row: Interaction, *, can_wait: bool = False) -> None:
         """One more row; it is sent within the gathering time, and at once if it cannot wait and traffic is low."""
         self._rows.append(row)
-        if len(self._rows) >= MAX_ROWS:
+        self._bytes += len(getattr(row.event, "payload", b""))
+        if len(self._rows) >= MAX_ROWS or self._bytes >= MAX_BYTES:
             self.close_batch()
         elif self._timer is None or (self._is_patient and not can_wait):
             if self._timer is not None:
@@ -91,15 +98,22 @@ class Batcher:
         if not self._rows:
             return
         self.secure()
-        rows, self._rows, self._secured = self._rows, [], 0
+        rows, self._rows, self._secured, self._bytes = self._rows, [], 0, 0
         self._last_size = len(rows)
         number = self._journal.close_batch()
-        self._note_dropped()
-        if self._held or self._publisher.waiting >= MAX_WAITING:
+        is_crowded = not self._has_room(MAX_WAITING, MAX_WAITING_BYTES)
+        if self._journal.has(number) and (self._held or is_crowded):
             self._tally.hit("stream backlog", "rows wait in the journal")
             self._held.append(number)
+        elif is_crowded:
+            self.dropped += 1
+            self._tally.hit("journal", "a batch is lost: neither the disk nor the stream takes it")
         else:
             self._offer(number, rows)
+        self._note_dropped()
+
+    def _has_room(self, messages: int, size: int) -> bool:
+        return self._publisher.waiting < messages and self._waiting_bytes < size
 
     def _offer(self, number: int, rows: list[Interaction]) -> None:
         by_lane: dict[int, list[Interaction]] = {}
@@ -112,38 +126,40 @@ class Batcher:
                 subjects.events("interaction", lane),
                 f"{self._journal.id}.{number}.{lane}",
                 partial(_same, data),
-                partial(self._on_stored, number, len(lane_rows)),
+                partial(self._on_stored, number, len(lane_rows), len(data)),
             )
+            self._waiting_bytes += len(data)
             self._publisher.offer(parcel)
 
-    def _on_stored(self, number: int, rows: int) -> None:
+    def _on_stored(self, number: int, rows: int, size: int) -> None:
         self.stored += rows
+        self._waiting_bytes -= size
         self._awaited[number] -= 1
         if not self._awaited[number]:
             del self._awaited[number]
             self._journal.kept(number)
-        if self._held and self._publisher.waiting < MAX_WAITING // 2:
+        if self._held:
             self._refill()
 
     def _refill(self) -> None:
         """Read batches back from the journal, one segment at a time, in order."""
-        while self._held and self._publisher.waiting < MAX_WAITING // 2:
+        while self._held and self._has_room(MAX_WAITING // 2, MAX_WAITING_BYTES // 2):
             if not self._journal.has(self._held[0]):
                 self._held.popleft()
                 continue
             batches = self._journal.read(self._held[0])
             if self._held[0] not in batches:
-                self._held.popleft()
+                self._journal.drop(self._held.popleft())
+                self._note_dropped()
             while self._held and self._held[0] in batches:
                 number = self._held.popleft()
                 self._offer(number, batches[number])
 
     def _note_dropped(self) -> None:
-        if self._journal.dropped:
-            self._tally.hit(
-                "sensors.journal_bytes", f"{self._journal.dropped} oldest batches dropped for good"
-            )
-            self._journal.dropped = 0
+        lost, self._journal.dropped = self._journal.dropped, 0
+        if lost:
+            self.dropped += lost
+            self._tally.hit("sensors.journal_bytes", f"{lost} oldest batches dropped for good")
 
 
 def _same(data: bytes) -> bytes:

@@ -1,11 +1,15 @@
 """What a decoy saw, on disk before the attacker sees an answer, until the stream has it.
 
 One append-only file a segment, records of a 4-byte length and MessagePack. A record is rows, the mark that closes a
-batch, or the note that a batch is stored. After a crash the batches are read back exactly as they were cut, under
-the ids they had, so the stream takes each once. The page cache outlives a killed process: no sync is needed for that
-(a power failure may cost what the stream had not acknowledged yet).
+batch, the note that a batch is stored, or, at the beginning of a segment, the number of the last batch before it. After
+a crash the batches are read back exactly as they were cut, under the ids they had, so the stream takes each once. The
+page cache outlives a killed process: no sync is needed for that (a power failure may cost what the stream had not
+acknowledged yet). On a full disk the journal fails, says so, and goes on when there is room.
 """
 
+import contextlib
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +17,23 @@ from typing import TypeAlias
 
 import msgspec
 
+from propolis.errors import PropolisError
 from propolis.events import Interaction
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+_CLOSED = -1
 
 Batch: TypeAlias = list[Interaction]
+
+
+class JournalInUse(PropolisError):  # noqa: N818 - an operator's mistake, named as such
+    """Another process writes this journal."""
+
+
+class Began(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+    """A segment begins; the last batch so far had this number, which no later one may have again."""
+
+    number: int
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True, tag="r"):
@@ -38,25 +54,32 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, tag="k"):
     number: int
 
 
+Record: TypeAlias = Began | Rows | Closed | Kept
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Rows | Closed | Kept)
+_DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 class Journal:
     """One worker's journal in ``folder`` (mode 0700), of at most ``max_bytes``.
 
-    :meth:`dropped` counts batches that fell off its end before the stream had them.
+    ``dropped`` counts batches that fell off its end before the stream had them; ``failing`` says why the disk takes
+    nothing at present, and is empty while it does.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max(max_bytes, 2 * SEGMENT_BYTES)
-        self._file = -1
+        self._file = _CLOSED
+        self._lock = _CLOSED
         self._segment = 0
         self._size = 0
         self._sizes: dict[int, int] = {}
         self._unkept: dict[int, int] = {}
         self._number = 0
+        self._batch_began = 0
+        self._is_torn = False
+        self._is_open = False
         self.id = ""
         self.dropped = 0
         self.failing = ""
@@ -64,14 +87,19 @@ class Journal:
     def open(self) -> list[int]:
         """Make the folder, read what the last run left, begin a new segment.
 
-        Returns the numbers of the batches that the stream may not have, oldest first; see :meth:`read`.
+        Returns the numbers of the batches that the stream may not have, oldest first; see :meth:`read`. Raises
+        :class:`JournalInUse` while another process has it open.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        identity = self._folder / "id"
-        if not identity.exists():
-            identity.write_text(os.urandom(8).hex())
-        self.id = identity.read_text().strip()
-        for path in sorted(self._folder.glob("*.journal")):
+        self._is_open = True
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(self._folder, os.O_RDONLY)
+            self.id = _identity(self._folder / "id")
+        except OSError as error:
+            self.failing = error.strerror or "cannot be opened"
+            self.id = self.id or os.urandom(8).hex()
+        self._claim()
+        for path in sorted(self._folder.glob("[0-9]" * 12 + ".journal")):
             self._survey(path)
         self._segment = max(self._sizes, default=0) + 1
         self._begin()
@@ -86,17 +114,28 @@ class Journal:
             return {}
         return {other: rows for other, rows in _batches(data) if other in self._unkept}
 
-    def append(self, rows: Batch) -> None:
-        """Write rows; returns when the kernel has them."""
-        self._write(_ENCODER.encode(Rows(rows)))
+    def append(self, rows: Batch) -> int:
+        """Write rows; returns when the kernel has them, how many bytes they are."""
+        record = _ENCODER.encode(Rows(rows))
+        self._write(record)
+        return len(record)
 
     def close_batch(self) -> int:
-        """Mark the rows since the last mark as one batch; returns its number."""
+        """Mark the rows since the last mark as one batch; returns its number.
+
+        A batch is on disk as a whole or not at all (see :meth:`has`): what was written of one that failed is undone.
+        """
         self._number += 1
-        self._write(_ENCODER.encode(Closed(self._number)))
-        self._unkept[self._number] = self._segment
+        if not self._is_torn:
+            self._write(_ENCODER.encode(Closed(self._number)))
+        if self._is_torn:
+            self._cut(self._batch_began)
+        else:
+            self._unkept[self._number] = self._segment
+        self._is_torn = False
         if self._size > SEGMENT_BYTES:
             self._roll()
+        self._batch_began = self._size
         return self._number
 
     def kept(self, number: int) -> None:
@@ -104,12 +143,16 @@ class Journal:
         if self._unkept.pop(number, None) is None:
             return
         self._write(_ENCODER.encode(Kept(number)))
-        oldest = min(self._unkept.values(), default=self._segment)
-        for segment in [old for old in self._sizes if old < oldest and old != self._segment]:
-            self._remove(segment)
+        self._remove_old()
+
+    def drop(self, number: int) -> None:
+        """Give a batch up that cannot be read back."""
+        if self._unkept.pop(number, None) is not None:
+            self.dropped += 1
+            self._remove_old()
 
     def has(self, number: int) -> bool:
-        """Whether this batch is still to be sent (it was neither kept nor dropped)."""
+        """Whether this batch is on disk and still to be sent (it was neither kept nor dropped)."""
         return number in self._unkept
 
     @property
@@ -117,25 +160,73 @@ class Journal:
         """Bytes on disk."""
         return sum(self._sizes.values()) + self._size
 
+    def close(self) -> None:
+        """Close the file; what the stream has not is read back by the next :meth:`open`."""
+        self._is_open = False
+        for descriptor in (self._file, self._lock):
+            if descriptor != _CLOSED:
+                os.close(descriptor)
+        self._file = self._lock = _CLOSED
+
+    def _claim(self) -> None:
+        if self._lock == _CLOSED:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise JournalInUse(
+                f"{self._folder}: another sensor worker writes here; give this one another --worker or sensors.name"
+            ) from error
+
     def _write(self, record: bytes) -> None:
+        if self._file == _CLOSED:
+            self._begin()
+        if self._file == _CLOSED:
+            self._is_torn = True
+            return
         data = _framed(record)
         try:
-            os.write(self._file, data)
+            written = os.write(self._file, data)
         except OSError as error:
-            self.failing = error.strerror or "cannot be written"
+            self._fail(error)
+            return
+        if written < len(data):
+            self._cut(self._size)  # half a record would hide everything behind it
+            self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
             return
         self.failing = ""
         self._size += len(data)
 
+    def _cut(self, size: int) -> None:
+        if self._file != _CLOSED:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, size)
+                self._size = size
+
     def _begin(self) -> None:
-        path = self._path(self._segment)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        """Open the present segment, if the disk lets us; else the next write tries again."""
+        if not self._is_open:
+            return
+        try:
+            self._file = os.open(self._path(self._segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            self._fail(error)
+            return
         self._size = 0
+        self._write(_ENCODER.encode(Began(self._number)))
+        self._batch_began = self._size
+
+    def _fail(self, error: OSError) -> None:
+        self._is_torn = True
+        self.failing = error.strerror or "cannot be written"
 
     def _roll(self) -> None:
         os.close(self._file)
+        self._file = _CLOSED
         self._sizes[self._segment] = self._size
         self._segment += 1
+        self._size = 0
         self._begin()
         while sum(self._sizes.values()) > self._max_bytes - SEGMENT_BYTES:
             self._drop(min(self._sizes))
@@ -147,9 +238,15 @@ class Journal:
         self.dropped += len(lost)
         self._remove(segment)
 
+    def _remove_old(self) -> None:
+        oldest = min(self._unkept.values(), default=self._segment)
+        for segment in [old for old in self._sizes if old < oldest]:
+            self._remove(segment)
+
     def _remove(self, segment: int) -> None:
         self._sizes.pop(segment, None)
-        self._path(segment).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path(segment).unlink(missing_ok=True)
 
     def _path(self, segment: int) -> Path:
         return self._folder / f"{segment:012d}.journal"
@@ -162,6 +259,8 @@ class Journal:
         for record, end in records(data):
             whole = end
             match record:
+                case Began(number):
+                    self._number = max(self._number, number)
                 case Rows():
                     is_open = True
                 case Closed(number):
@@ -170,22 +269,38 @@ class Journal:
                     self._number = max(self._number, number)
                 case Kept(number):
                     self._unkept.pop(number, None)
-        if whole < len(data):
-            os.truncate(path, whole)
+                    self._number = max(self._number, number)
+        mark = b""
         if is_open:
             self._number += 1
             self._unkept[self._number] = segment
+            mark = _framed(_ENCODER.encode(Closed(self._number)))
+        if whole < len(data) or mark:
+            self._mend(path, whole, mark)
+        self._sizes[segment] = whole + len(mark)
+
+    def _mend(self, path: Path, whole: int, mark: bytes) -> None:
+        try:
+            os.truncate(path, whole)
             with path.open("ab") as file:
-                whole += file.write(_framed(_ENCODER.encode(Closed(self._number))))
-        self._sizes[segment] = whole
-
-    def close(self) -> None:
-        """Close the file; what the stream has not is read back by the next :meth:`open`."""
-        os.close(self._file)
+                file.write(mark)
+        except OSError as error:
+            self._fail(error)
 
 
-def records(data: bytes) -> Iterator[tuple[Rows | Closed | Kept, int]]:
-    """Every whole record and where it ends; a torn or damaged one ends the reading: nothing behind it is trusted."""
+def _identity(path: Path) -> str:
+    """What tells this journal from all others, made at its first opening."""
+    with contextlib.suppress(FileNotFoundError):
+        if known := path.read_text(encoding="ascii").strip():
+            return known
+    fresh = path.with_suffix(".new")
+    fresh.write_text(os.urandom(8).hex(), encoding="ascii")
+    fresh.replace(path)
+    return path.read_text(encoding="ascii")
+
+
+def records(data: bytes) -> Iterator[tuple[Record, int]]:
+    """Every whole record and where it ends; a torn or damaged one ends the reading: what is behind it is not trusted."""
     offset = 0
     while offset + 4 <= len(data):
         length = int.from_bytes(data[offset : offset + 4], "big")
@@ -194,7 +309,7 @@ def records(data: bytes) -> Iterator[tuple[Rows | Closed | Kept, int]]:
             return
         try:
             record = _DECODER.decode(data[offset + 4 : end])
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         yield record, end
         offset = end
@@ -209,7 +324,7 @@ def _batches(data: bytes) -> Iterator[tuple[int, Batch]]:
             case Closed(number):
                 yield number, rows
                 rows = []
-            case Kept():
+            case _:
                 pass
 
 

@@ -131,7 +131,8 @@ class Worker:
         """Give the stream what is left; what it does not take in time waits in the journal."""
         self.batcher.close_batch()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.publisher.drained(), FINISH_SECONDS)
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self.publisher.drained()
 
     def report(self) -> dict[str, Any]:
         """For the heartbeat."""
@@ -140,6 +141,7 @@ class Worker:
             "stored": self.batcher.stored,
             "waiting": self.publisher.waiting,
             "journal_bytes": self.journal.bytes_used,
+            "dropped": self.batcher.dropped,
             "limits": dict(self._tally.hits),
             "ports": {name: list(lure.ports) for name, lure in self._config.lures.items()},
         }

@@ -15,6 +15,7 @@ from propolis.lures.telnet.accept import is_accepted
 from propolis.lures.telnet.dialogue import LINE_BYTES, MAX_COMMANDS
 from propolis.lures.telnet.record import TELNETD, refusal, said, telnetd
 
+QUIET_SECONDS = 0.4
 REFUSED = b"\xff\xfe\x25\xff\xfe\x26\xff\xfc\x18\xff\xfc\x20\xff\xfc\x23\xff\xfc\x27\xff\xfc\x24"
 WILLING = b"\xff\xfe\x25\xff\xfe\x26\xff\xfb\x18\xff\xfb\x20\xff\xfc\x23\xff\xfb\x27\xff\xfc\x24"
 TOLD = (b"\xff\xfa\x20\x009,9\xff\xf0", b"\xff\xfa\x27\x00\xff\xf0", b"\xff\xfa\x18\x00VT100\xff\xf0")
@@ -50,14 +51,14 @@ def at_prompt(source: str = STRANGER) -> Heard:
 def test_it_negotiates_and_echoes_as_telnetd_does(parts: list[bytes | None]) -> None:
     mine = Heard(TelnetLure(visit()))
     with telnetd() as real:
-        heard = said(real)
+        heard = said(real, QUIET_SECONDS)
         for part in parts:
             assert SYSTEM.sub(b"-", mine.sent) == SYSTEM.sub(b"-", heard)
             mine.sent = b""
             sent = refusal(heard) if part is None else part
             real.sendall(sent)
             mine.feed(sent)
-            heard = said(real)
+            heard = said(real, QUIET_SECONDS)
         assert SYSTEM.sub(b"-", mine.sent) == SYSTEM.sub(b"-", heard)
 
 

@@ -99,9 +99,9 @@ class Site:
         return head + content
 
     def is_modified_since(self, date: bytes) -> bool:
-        """Whether the index is younger than this date; no for what is not a date."""
+        """Whether the index is younger than this date; nginx says so of what is not a date, too."""
         seconds = from_http_date(date)
-        return seconds is not None and self._installed > seconds
+        return seconds is None or self._installed > seconds
 
     def _now(self, now: int) -> bytes:
         second = now // SECOND

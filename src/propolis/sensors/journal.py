@@ -300,7 +300,7 @@ def _identity(path: Path) -> str:
 
 
 def records(data: bytes) -> Iterator[tuple[Record, int]]:
-    """Every whole record and where it ends; a torn or damaged one ends the reading: what is behind it is not trusted."""
+    """Every whole record and where it ends; a damaged one ends the reading: what is behind it is not trusted."""
     offset = 0
     while offset + 4 <= len(data):
         length = int.from_bytes(data[offset : offset + 4], "big")

@@ -59,6 +59,8 @@ def _version_1(data: bytes) -> Header:
         return Proxied("", 0, "", 0, end + 2)
     if len(words) != 6 or words[1] not in {b"TCP4", b"TCP6"}:
         return NotProxied("v1 line has not six words")
+    if b"%" in data[:end]:
+        return NotProxied("v1 address with a zone")
     try:
         source = ipaddress.ip_address(words[2].decode("ascii"))
         target = ipaddress.ip_address(words[3].decode("ascii"))

@@ -10,10 +10,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from propolis.clock import SystemClock
 from propolis.config import Config, parse
 from propolis.config import Stream as Settings
+from propolis.events import interaction
 from propolis.stream import EmbeddedServer, Stream, connect, provision
 
 SECONDS = 30.0
@@ -117,3 +121,42 @@ def config_of(folder: Path, server: EmbeddedServer | None = None, text: str = ""
         stream = f'[stream]\nurl = "{server.url}"\ncredentials = "{server.credential}"\n'
         stream += f"max_bytes = {SETTINGS.max_bytes}\n"
     return parse((stream + text).encode(), folder / "propolis.toml")
+
+
+async def rows_of(stream: Stream, kind: str = "") -> list[dict[str, Any]]:
+    """What sensors reported, oldest first, as dictionaries; ``kind`` selects one class of event."""
+    rows: list[dict[str, Any]] = []
+    async for stored in stream.history("EVENTS"):
+        batch = interaction.decode(stored.data)
+        columns = [
+            column.cast("int64") if name in {"time", "opened"} else column
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        ]
+        rows += pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
+    return [row for row in rows if kind in ("", row["kind"])]
+
+
+async def say(port: int, data: bytes, *, source: str = "127.0.0.1", wait_seconds: float = 10.0) -> bytes:
+    """Connect, send, and read until the other side closes or says nothing more; the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+    writer.write(data)
+    answer = b""
+    try:
+        async with asyncio.timeout(wait_seconds):
+            while more := await reader.read(65_536):
+                answer += more
+    except (ConnectionError, TimeoutError):
+        pass
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+async def is_listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -110,7 +110,7 @@ class Batcher:
             self._tally.hit("journal", "a batch is lost: neither the disk nor the stream takes it")
         else:
             self._offer(number, rows)
-        self._note_dropped()
+        self._forget_dropped()
 
     def _has_room(self, messages: int, size: int) -> bool:
         return self._publisher.waiting < messages and self._waiting_bytes < size
@@ -144,19 +144,20 @@ class Batcher:
     def _refill(self) -> None:
         """Read batches back from the journal, one segment at a time, in order."""
         while self._held and self._has_room(MAX_WAITING // 2, MAX_WAITING_BYTES // 2):
-            if not self._journal.has(self._held[0]):
-                self._held.popleft()
-                continue
             batches = self._journal.read(self._held[0])
             if self._held[0] not in batches:
-                self._journal.drop(self._held.popleft())
-                self._note_dropped()
+                self._journal.drop(self._held[0])
+                self._forget_dropped()
             while self._held and self._held[0] in batches:
                 number = self._held.popleft()
                 self._offer(number, batches[number])
 
-    def _note_dropped(self) -> None:
-        lost, self._journal.dropped = self._journal.dropped, 0
+    def _forget_dropped(self) -> None:
+        """Count what waited in the journal and fell off its end."""
+        lost = 0
+        while self._held and not self._journal.has(self._held[0]):
+            self._held.popleft()
+            lost += 1
         if lost:
             self.dropped += lost
             self._tally.hit("sensors.journal_bytes", f"{lost} oldest batches dropped for good")

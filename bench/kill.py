@@ -1,7 +1,7 @@
 """SIGKILL a random process of ours under load, again and again; what is lost, twice, or left behind.
 
 Method. A whole installation, armed, with the nftables enforcer, in a network namespace whose loopback also owns
-198.18.0.0/15; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is
+198.18.0.0/16; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is
 dropped in that namespace's kernel. Every few seconds one process is killed: a stage, or the stream's server (the
 supervisor starts it again; killing the supervisor ends everything, as for any program's parent).
 
@@ -31,16 +31,18 @@ import pyarrow.parquet as pq
 from bench.hive import PORTS, Hive, hive, report
 from bench.network import hosts, inside, run
 from propolis import findings
-from propolis.decisions import fold
+from propolis.config import load
+from propolis.decisions import Decided, Extended, Revoked
 from propolis.decisions.stage import read_ledger
-from propolis.stream import connect, subjects
+from propolis.stream import address_of, connect, subjects
 
 RATE = 2_000
 SOURCES = 60_000
-TARGET = "198.19.255.1"
+TARGET = "198.18.255.1"
 BASE = "198.18.0.0"
 EVERY_SECONDS = 4.0
 DRIFT_LIMIT_SECONDS = 60.0
+GRACE_NS = 1_000_000_000
 SETTINGS = """
 [sensors]
 workers = 2
@@ -70,38 +72,45 @@ def kernel(namespace: str) -> set[str]:
     return set(ADDRESS.findall(listed))
 
 
+def decided(namespace: str, running: Hive) -> dict[str, int]:
+    """Addresses the ledger blocked and never lifted, with the end of their latest block (UTC ns)."""
+    listed = inside_it(namespace, running, "print_decided")
+    return {address: int(until) for address, until in (line.split() for line in listed.splitlines())}
+
+
 def in_force(namespace: str, running: Hive) -> set[str]:
-    """Addresses the ledger says are blocked, without those that end within two seconds."""
-    script = (
-        "import asyncio,sys;from bench import kill;from propolis.config import load;from pathlib import Path;"
-        "asyncio.run(kill.print_in_force(load(Path(sys.argv[1]))))"
-    )
-    listed = subprocess.run(
-        [*inside(namespace), sys.executable, "-c", script, str(running.config.path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return set(listed.stdout.split())
-
-
-async def print_in_force(config) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Print the blocked addresses; runs inside the namespace."""
-    from propolis.stream import address_of  # noqa: PLC0415
-
-    address = address_of(config)
-    stream = await connect(address.url, "bench", credential=address.credential)
-    present = fold([entry async for entry in read_ledger(stream)])
+    """Addresses whose block has more than two seconds to go."""
     soon = time.time_ns() + 2_000_000_000
-    print("\n".join(d.target.value for d in present.in_state("active") if d.until > soon))
+    return {address for address, until in decided(namespace, running).items() if until > soon}
+
+
+def inside_it(namespace: str, running: Hive, function: str) -> str:
+    """What a function of this module prints inside the namespace, where the stream is."""
+    script = f"import asyncio, sys; from bench import kill; asyncio.run(kill.{function}(sys.argv[1]))"
+    command = [*inside(namespace), sys.executable, "-c", script, str(running.config.path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+async def print_decided(path: str) -> None:
+    """Print each blocked address and the end of its block."""
+    address = address_of(load(Path(path)))
+    stream = await connect(address.url, "bench", credential=address.credential)
+    ends: dict[str, int] = {}
+    async for entry in read_ledger(stream):
+        match entry:
+            case Decided(decision=decision) | Extended(decision=decision):
+                ends[decision.target.value] = decision.until
+            case Revoked(target=target):
+                ends.pop(target.value, None)
+            case _:
+                pass
+    print("\n".join(f"{address} {until}" for address, until in ends.items()))
     await stream.close()
 
 
-async def print_duplicates(config) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Print how many findings there are and how many ids are stored more than once; runs inside the namespace."""
-    from propolis.stream import address_of  # noqa: PLC0415
-
-    address = address_of(config)
+async def print_duplicates(path: str) -> None:
+    """Print how many findings there are and how many ids are stored more than once."""
+    address = address_of(load(Path(path)))
     stream = await connect(address.url, "bench", credential=address.credential)
     seen = Counter(
         [f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data)]
@@ -129,13 +138,13 @@ def main() -> None:
     longest = 0.0
     with hosts("all") as names, tempfile.TemporaryDirectory() as folder:
         namespace = names["all"]
-        run("ip", "-n", namespace, "route", "add", "local", "198.18.0.0/15", "dev", "lo")
+        run("ip", "-n", namespace, "route", "add", "local", "198.18.0.0/16", "dev", "lo")
         acknowledged = Path(folder) / "acknowledged"
         with hive(SETTINGS, prefix=inside(namespace)) as running:
             running.start("--arm")
             ports = msgspec.json.encode({kind: PORTS[kind] for kind in ("http", "redis", "telnet")}).decode()
             seconds = kills * (EVERY_SECONDS + 4)
-            load = subprocess.Popen(
+            generator = subprocess.Popen(
                 [
                     *inside(namespace),
                     sys.executable,
@@ -164,24 +173,15 @@ def main() -> None:
                     os.kill(processes[name].pid, signal.SIGKILL)
                 longest = max(longest, settle(namespace, running))
                 sys.stderr.write(f"kill {number + 1}: {name}, longest drift {longest:.1f} s\n")
-            if load.poll() is None:
-                load.send_signal(signal.SIGINT)
-            load.communicate(timeout=120)
+            if generator.poll() is None:
+                generator.send_signal(signal.SIGINT)
+            generator.communicate(timeout=120)
             time.sleep(8)
             missing, hits = lost(running, namespace, acknowledged, Path(folder))
-            script = (
-                "import asyncio,sys;from bench import kill;from propolis.config import load;from pathlib import Path;"
-                "asyncio.run(kill.print_duplicates(load(Path(sys.argv[1]))))"
-            )
-            counted = subprocess.run(
-                [*inside(namespace), sys.executable, "-c", script, str(running.config.path)],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.split()
-            time.sleep(1)
-            orphans = kernel(namespace) - in_force(namespace, running)
-            orphans &= kernel(namespace) - in_force(namespace, running)
+            counted = inside_it(namespace, running, "print_duplicates").split()
+            looked, held = time.time_ns(), kernel(namespace)
+            ends = decided(namespace, running)
+            orphans = [address for address in held if ends.get(address, 0) < looked - GRACE_NS]
     report(
         lost_acknowledged=missing,
         duplicate_findings=int(counted[1]),

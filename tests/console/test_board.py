@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec import json
 
 from judging import finding
 from propolis.clock import SECOND, ManualClock, SystemClock
@@ -150,6 +151,13 @@ def test_a_stage_that_the_stream_says_is_gone_is_lost_until_it_beats_again(board
     assert board.health(board.stages("decide")[0]) == "up"
 
 
+def test_a_stage_that_left_is_not_missed(board: Board) -> None:
+    board.on_heartbeat(heartbeat(connections=4))
+    board.on_left("sensor.edge.0")
+    board.on_left("nobody")
+    assert (board.stages(), board.hits.connections) == ((), 0)
+
+
 def test_a_sensors_exposure_is_told(board: Board) -> None:
     board.on_heartbeat(heartbeat(first_connection=NOW + 41 * SECOND, connections=1))
     board.on_finding(finding(at=NOW + 104 * SECOND))
@@ -182,8 +190,13 @@ async def test_the_board_follows_the_stream_from_before_it_was_there_and_across_
             subjects.findings(0), encode_findings((finding(number=3),)), message_id="third"
         )
         await until(lambda: len(board.findings) == 3)
+        tasks.pop(1).cancel()  # no heartbeat any more
+        await connection.put(
+            subjects.SENSORS, "sensor.brief", json.encode(heartbeat(name="brief")), ttl_seconds=1
+        )
+        await until(lambda: (beat := board.beats.get("sensor.brief")) and beat.gone)
         await connection.delete(subjects.SENSORS, "sensor.edge.0")
-        await until(lambda: board.beats["sensor.edge.0"].gone)
+        await until(lambda: "sensor.edge.0" not in board.beats)
     finally:
         for task in tasks:
             task.cancel()

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.root
 
 def test_a_table_without_rows_says_what_to_do_next(visit: Any) -> None:
     empty = visit.until("return [...document.querySelectorAll('.empty')].map(e => e.innerText).join(' ')")
-    assert "`propolis up` starts one" in empty
+    assert "'propolis up' starts one" in empty
 
 
 def test_rows_that_did_not_change_are_not_drawn_again(visit: Any, hive: Any) -> None:

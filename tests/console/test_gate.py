@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from propolis.clock import ManualClock
 from propolis.config import Console
-from propolis.console.gate import CLIENT, COOKIE, CSRF_HEADER, SECURE_COOKIE, Gate, listen_of
+from propolis.console.gate import CLIENT, COOKIE, CSRF_HEADER, SECURE_COOKIE, Gate
 from propolis.console.session import LIFE_SECONDS, Session, Sessions
 
 TOKEN = "token-of-this-test-and-of-no-other-test"
@@ -290,7 +290,3 @@ async def test_a_websocket_ends_with_its_session(sessions: Sessions, clock: Manu
     clock.advance((LIFE_SECONDS + 1) * 1_000_000_000)
     assert (await expired.say("still there?"))[-1]["type"] == "websocket.close"
     await asyncio.gather(logged_out.task, expired.task)
-
-
-def test_where_to_listen() -> None:
-    assert listen_of(Console(listen="[::1]:99")) == ("::1", 99)

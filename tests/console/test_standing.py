@@ -21,6 +21,11 @@ def test_a_row_counts_down() -> None:
     assert _row(decision(), NOW + 599 * SECOND)["left"] == "0:01"
 
 
+def test_a_decision_that_one_enforcer_alone_carries_out_says_so() -> None:
+    assert _row(decision(), NOW)["state"] == "active"
+    assert _row(decision(scope=("drill",)), NOW)["state"] == "active (drill)"
+
+
 @pytest.mark.root
 def test_shadow_says_that_nothing_is_blocked_and_how_to_arm(visit: Any, hive: Any) -> None:
     visit.until("return document.querySelector('.mode.shadow .badge')?.innerText == 'SHADOW'")

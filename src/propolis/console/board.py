@@ -149,6 +149,11 @@ class Board:
         if heartbeat.stage == "sensor":
             self.hits.count(key, heartbeat.figures, now)
 
+    def on_left(self, key: str) -> None:
+        """A stage took its key away: it ended as it was told to, and is not missed."""
+        self.hits.forget(key)
+        self.beats.pop(key, None)
+
     def on_gone(self, key: str) -> None:
         """The stream says that a stage's key ended: it did not beat for too long."""
         self.hits.forget(key)
@@ -250,8 +255,11 @@ class Board:
         self.on_acknowledgement(decode_acknowledgement(delivery.data))
 
     def _heartbeat(self, delivery: Delivery) -> None:
-        if is_marker(delivery.headers):
-            self.on_gone(delivery.subject.removeprefix(f"$KV.{subjects.SENSORS}."))
+        key = delivery.subject.removeprefix(f"$KV.{subjects.SENSORS}.")
+        if "KV-Operation" in delivery.headers:
+            self.on_left(key)
+        elif is_marker(delivery.headers):
+            self.on_gone(key)
         else:
             self.on_heartbeat(decode_heartbeat(delivery))
 

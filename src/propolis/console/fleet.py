@@ -38,7 +38,7 @@ class Fleet:
                         ("offset", "Clock", "mono"),
                         ("figures", "Figures", "cut"),
                     ),
-                    "No stage is heard. Is `propolis up` running?",
+                    "No stage is heard. Is 'propolis up' running?",
                     classes="stages",
                 )
                 self._stages.element.add_slot("body-cell-health", _HEALTH)
@@ -51,7 +51,7 @@ class Fleet:
                         ("attack", "First attack", ""),
                         ("ports", "Ports", "cut"),
                     ),
-                    "No sensor is heard. `propolis up` starts one; name its ports under [lures] in propolis.toml.",
+                    "No sensor is heard. 'propolis up' starts one; name its ports under [lures] in propolis.toml.",
                 )
         with ui.element("div").classes("grid wide"):
             with card("Paths of defence") as note:

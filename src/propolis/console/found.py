@@ -13,7 +13,7 @@ MAX_ROWS = 100
 MAX_CELL = 120
 
 _EMPTY = """No finding yet: nobody has touched a decoy, or nothing they did was judged.
-Touch one yourself (see Sensors below for the ports), or let `propolis drill` do it."""
+Touch one yourself (see Sensors below for the ports), or let 'propolis drill' do it."""
 
 _COLUMNS = (
     ("time", "Found (UTC)", "mono"),
@@ -44,7 +44,9 @@ class Found:
         board = self._console.board
         newest = [finding for finding, _ in zip(board.latest_findings(), range(MAX_ROWS), strict=False)]
         self._table.show([_row(finding) for finding in newest])
-        self._note.set_text(f"{count(sum(board.grades.values()))} seen · click one for its evidence")
+        self._note.set_text(
+            f"{count(board.grades.total())} seen · click one for its evidence" if newest else ""
+        )
 
     async def _open(self, event: GenericEventArguments) -> None:
         finding = self._console.board.findings.get(str(event.args[1].get("id", "")))

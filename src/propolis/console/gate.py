@@ -11,7 +11,6 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from pathlib import Path
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from propolis.config import Console, host_port
+from propolis.config import Console
 from propolis.console.session import Session, Sessions
 
 COOKIE = "propolis"
@@ -180,11 +179,6 @@ def _is_within(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddres
         return False
     parsed = ipaddress.ip_address(address)
     return any(parsed in network for network in networks)
-
-
-def listen_of(settings: Console) -> tuple[str, int]:
-    """Address and port to listen on."""
-    return host_port(settings.listen, Path("propolis.toml"), "console.listen")
 
 
 def _with_headers(send: Send, scheme: str, path: str) -> Callable[[Message], Awaitable[None]]:

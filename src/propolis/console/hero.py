@@ -118,7 +118,7 @@ def _headline(report: Report) -> tuple[Spread, bool]:
 
 def _explained(report: Report, total: Spread, *, pretended: bool) -> str:
     if not total.n:
-        return "No defence yet. `propolis drill` attacks this installation and measures it."
+        return "No defence yet. 'propolis drill' attacks this installation and measures it."
     if pretended:
         return f"over {count(total.n)} dry runs: carried out by nobody, so no defence"
     return f"over {count(total.n)} defences, {count(report.blocks)} blocks"

@@ -22,6 +22,15 @@ REFRESH_SECONDS = 1.0
 HONEY = "#f0b429"
 FAVICON = MARK.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" fill="{HONEY}" ')
 
+# When the session is over (logged out elsewhere, expired, or the console was started anew) the WebSocket is refused,
+# and nothing that goes over it can say so.
+_WATCH = """<script>
+  setInterval(async () => {
+    const answer = await fetch("/api/v1/session").catch(() => null);
+    if (answer?.status === 401) location.href = "/login";
+  }, 2000);
+</script>"""
+
 
 def mount(app: Starlette, console: Console) -> None:
     """Put the page under ``/``. NiceGUI lives once in a process, so call it once."""
@@ -49,6 +58,7 @@ class Page:
         self._visitor = visitor
         self._console = visitor.console
         ui.add_head_html('<link rel="stylesheet" href="/console.css">')
+        ui.add_head_html(_WATCH)
         ui.colors(primary=HONEY, dark_page="#0d1015")
         self._head()
         mode = Mode(visitor)

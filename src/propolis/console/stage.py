@@ -12,12 +12,12 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from propolis.clock import Clock
-from propolis.config import Config
+from propolis.config import Config, host_port
 from propolis.console import metrics, page
 from propolis.console.api import Api
 from propolis.console.board import Board
 from propolis.console.console import Console
-from propolis.console.gate import Gate, listen_of
+from propolis.console.gate import Gate
 from propolis.console.login import Login
 from propolis.console.password import api_token
 from propolis.console.session import Attempts, Sessions
@@ -83,13 +83,13 @@ def routes(console: Console) -> Starlette:
 
 def gated(console: Console, app: ASGIApp, token: str) -> Gate:
     """The console behind its gate."""
-    settings = console.config.console
-    return Gate(app, settings, console.sessions, token, listen_of(settings)[0])
+    listen, _ = _listen_at(console.config)
+    return Gate(app, console.config.console, console.sessions, token, listen)
 
 
 async def serve(config: Config, app: ASGIApp) -> None:
     """HTTP and WebSocket at ``console.listen`` until cancelled; then browsers have :data:`GOODBYE_SECONDS` to go."""
-    host, port = listen_of(config.console)
+    host, port = _listen_at(config)
     server = Server(
         uvicorn.Config(
             app,
@@ -126,6 +126,10 @@ def _pulse(console: Console, stream: Stream) -> Pulse:
         host=name,
         figures=lambda: {"sessions": len(console.sessions), "findings": sum(console.board.grades.values())},
     )
+
+
+def _listen_at(config: Config) -> tuple[str, int]:
+    return host_port(config.console.listen, config.path, "console.listen")
 
 
 def _listen(config: Config, host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from propolis.console.card import Row, Table, card
 from propolis.console.evidence import inert
 from propolis.console.units import count, left, moment
 from propolis.console.visitor import Visitor, reason_for
-from propolis.decisions import Decision, State
+from propolis.decisions import EVERYWHERE, Decision, State
 from propolis.decisions.commands import Arm, Revoke, StandDown
 
 MAX_ROWS = 50
@@ -16,7 +16,7 @@ MAX_REFUSALS = 30
 MAX_CELL = 140
 
 _EMPTY = """Nothing is held against anybody.
-A decision needs a finding that the policy acts on: try `propolis drill`, or `propolis decisions add`."""
+A decision needs a finding that the policy acts on: try 'propolis drill', or 'propolis decisions add'."""
 
 _COLUMNS = (
     ("target", "Target", "mono"),
@@ -28,7 +28,7 @@ _COLUMNS = (
     ("revoke", "", ""),
 )
 
-_REVOKE = """<q-td :props="props"><q-btn flat dense no-caps size="sm" color="amber-5" label="Revoke…"
+_REVOKE = """<q-td :props="props"><q-btn flat dense no-caps color="amber-5" label="Revoke…"
   @click.stop="() => $parent.$emit('revoke', props.row.id)" /></q-td>"""
 
 
@@ -56,9 +56,11 @@ class Mode:
             thing.classes(add=mode, remove="armed" if mode == "shadow" else "shadow")
         self._badge.set_text(mode)
         if mode == "shadow":
+            blocked = count(board.would_have_blocked) if board.would_have_blocked else "nobody yet"
+            active = board.count("active")
+            but = f" In force by an operator's word or a drill: {count(active)}." if active else ""
             self._says.set_text(
-                f"Nothing is blocked: everything is judged and written down. "
-                f"Would have blocked {count(board.would_have_blocked)}."
+                f"Nothing is blocked: everything is judged and written down. Would have blocked {blocked}.{but}"
             )
             self._how.set_text("propolis defence arm")
         else:
@@ -158,8 +160,14 @@ def _row(decision: Decision, now: int) -> Row:
         "id": decision.id,
         "target": decision.target.value,
         "action": decision.action,
-        "state": decision.state,
+        "state": _state(decision),
         "left": left(decision.until - now),
         "reason": inert(decision.reason, MAX_CELL),
         "by": inert(decision.by, MAX_CELL),
     }
+
+
+def _state(decision: Decision) -> str:
+    """The state, and who alone carries it out if it is not everybody."""
+    scope = "" if EVERYWHERE in decision.scope else f" ({', '.join(decision.scope)})"
+    return inert(f"{decision.state}{scope}", MAX_CELL)

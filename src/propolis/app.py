@@ -24,6 +24,7 @@ def sensor(config: Config, index: int) -> Coroutine[Any, Any, None]:
     from propolis.lures.catalogue import CATALOGUE  # noqa: PLC0415 - a stage loads only what it needs
     from propolis.sensors import worker  # noqa: PLC0415 - the same
 
+    check_names(config, "lures", config.lures, {lure.name for lure in CATALOGUE})
     return worker.run(config, index, SystemClock(), CATALOGUE)
 
 

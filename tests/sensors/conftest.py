@@ -10,10 +10,10 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from hive import config_of, connected, free_port, is_listening, running, serving, until
-from propolis import sensors
 from propolis.clock import SystemClock
 from propolis.config import Config
 from propolis.lures.catalogue import CATALOGUE
+from propolis.sensors import worker
 from propolis.stream import EmbeddedServer, Stream
 
 
@@ -56,7 +56,7 @@ ports = [{free_port()}]
 addresses = ["127.0.0.1"]
 """
         config = config_of(tmp_path, server, text)
-        async with running(sensors.run(config, 0, SystemClock(), CATALOGUE)) as tasks:
+        async with running(worker.run(config, 0, SystemClock(), CATALOGUE)) as tasks:
             await until(lambda: tasks[0].done() or is_listening(config.lures["tcp"].ports[0]))
             if tasks[0].done():
                 tasks[0].result()

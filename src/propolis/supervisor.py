@@ -21,6 +21,8 @@ from propolis.stream import DIE_WITH_US, EmbeddedServer, address_of, connect, fo
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_SECONDS = 30.0
 STOP_SECONDS = 8.0
+SUPERVISED = "PROPOLIS_SUPERVISED"
+"""Set for stages under a supervisor: it speaks to the operator, they do not."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -174,6 +176,7 @@ def _environment() -> dict[str, str]:
     """A child's environment: allocators that give memory back, one thread where more would not help."""
     return {
         **os.environ,
+        SUPERVISED: "1",
         "MALLOC_ARENA_MAX": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -1,5 +1,6 @@
 """Commands that run a stage, for a spread-out installation. ``propolis up`` runs them all."""
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 from propolis import app as wiring
 from propolis.cli.settings import DEFAULT_CONFIG, ConfigPath, configured
 from propolis.config import Config
+from propolis.supervisor import SUPERVISED
 
 Worker = Annotated[int, Parameter(help="Number of this worker, from 0.")]
 
@@ -53,8 +55,14 @@ def archive(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 def console(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Serve the console and the API."""
+    """Serve the console and the API. The first start prints the first password."""
     settings = configured(config)
+    if not os.environ.get(SUPERVISED):
+        from propolis.console import first_password  # noqa: PLC0415 - only here; a stage loads only what it needs
+
+        password = first_password(settings.state)
+        if password:
+            sys.stdout.write(f"first password of the console: {password}\n")
     _run("console", settings, lambda: wiring.console(settings))
 
 

@@ -21,6 +21,7 @@ from propolis.stream.subjects import SENSORS
 from propolis.stream.subjects import key as key_of
 
 EVERY_SECONDS = 3.0
+LEAVE_SECONDS = 0.5
 TTL_SECONDS = 10.0
 
 
@@ -81,12 +82,17 @@ class Pulse:
         self.error = 0
 
     async def run(self) -> None:
-        """Beat until cancelled; a stream that is away is no reason to stop."""
+        """Beat until cancelled, then take the key away: who leaves in order is not missed. Survives a lost stream."""
         key = f"{self._stage}.{self._name}"
-        while True:
-            with contextlib.suppress(Refused, Unreachable):  # the connection tells of itself
-                await self._beat(key)
-            await asyncio.sleep(EVERY_SECONDS)
+        try:
+            while True:
+                with contextlib.suppress(Refused, Unreachable):  # the connection tells of itself
+                    await self._beat(key)
+                await asyncio.sleep(EVERY_SECONDS)
+        finally:
+            with contextlib.suppress(Refused, Unreachable, TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._stream.delete(SENSORS, key)
 
     async def _beat(self, key: str) -> None:
         beat = Heartbeat(

@@ -3,7 +3,16 @@
 import hmac
 
 from propolis.clock import SECOND
-from propolis.lures.redis.session import CHANNELS_MAX, NO_MEMORY, SYNTAX, Handler, Refused, Session, number_of
+from propolis.lures.redis.session import (
+    CHANNEL_BYTES,
+    CHANNELS_MAX,
+    NO_MEMORY,
+    SYNTAX,
+    Handler,
+    Refused,
+    Session,
+    number_of,
+)
 from propolis.lures.redis.wire import OK, SILENCE, Many, Several, Status, Value, Verbatim, integer
 
 _NO_PASSWORD = (
@@ -264,7 +273,7 @@ def subscribe(session: Session, words: list[bytes]) -> Value:
     verb = words[0].lower()
     answers: list[Value] = []
     for channel in words[1:]:
-        if channel not in session.channels and len(session.channels) >= CHANNELS_MAX:
+        if len(session.channels) >= CHANNELS_MAX or len(channel) > CHANNEL_BYTES:
             raise Refused(NO_MEMORY)
         session.channels[verb.removesuffix(b"subscribe") + b":" + channel] = channel
         answers.append(Many(">", [verb, channel, len(session.channels)]))

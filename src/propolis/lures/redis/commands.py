@@ -81,7 +81,7 @@ def _answer(session: Session, words: list[bytes]) -> Value:
         session.is_over = True
         return OK
     found = _shape(session, name, words)
-    refusal = found if isinstance(found, Error) else _refusal(session, name, *found)
+    refusal = found if isinstance(found, Error) else _refusal(session, name, found[1])
     if refusal is not None or isinstance(found, Error):
         session.is_dirty = session.queue is not None
         return refusal
@@ -127,9 +127,9 @@ def _text(word: bytes) -> str:
     return word.partition(b"\0")[0][:_SHOWN].decode("latin-1")
 
 
-def _refusal(session: Session, name: bytes, full: bytes, shape: Shape) -> Error | None:
+def _refusal(session: Session, name: bytes, shape: Shape) -> Error | None:
     """Why this command may not run now, in the order in which the server asks."""
-    if name == b"debug" and full != b"debug|help":
+    if name == b"debug":
         return Error(_DEBUG)
     if not session.is_authenticated and name not in _WITHOUT_LOGIN:
         return Error("NOAUTH Authentication required.")
@@ -182,9 +182,6 @@ def _execute(session: Session, full: bytes, shape: Shape, words: list[bytes]) ->
     handler = HANDLERS.get(full)
     if handler is not None:
         return handler(session, words)
-    if full.endswith(b"|help"):
-        lines = session.instance.table.containers[full[:-5]]
-        return [Status(line) for line in lines]
     # what said nothing when it was recorded blocks
     return session.instance.table.answers.get(full, SILENCE)
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from propolis.lures.redis.instance import Instance
 from propolis.lures.redis.persona import Table, name_of, subcommands, value_of
 from propolis.lures.redis.session import Handler, Refused, Session
 from propolis.lures.redis.wire import Encoded, Many, Protocol, Value, encode
@@ -23,19 +24,22 @@ def _docs(table: Table) -> dict[bytes, Value]:
     return {name.encode("latin-1"): value_of(each.docs) for name, each in table.persona.commands.items()}
 
 
-@lru_cache(maxsize=8)
-def _everything(table: Table, protocol: Protocol, what: str) -> Encoded:
+@lru_cache(maxsize=32)
+def _everything(instance: Instance, protocol: Protocol, what: str) -> Encoded:
     """``COMMAND`` or ``COMMAND DOCS``, encoded once: the answers are long."""
+    order = [name.encode("latin-1") for name in instance.commands]
     if what == "docs":
-        value: Value = Many("%", [part for pair in _docs(table).items() for part in pair])
+        docs = _docs(instance.table)
+        value: Value = Many("%", [part for name in order for part in (name, docs[name])])
     else:
-        value = [entry for name, entry in _entries(table).items() if b"|" not in name]
+        entries = _entries(instance.table)
+        value = [entries[name] for name in order]
     return Encoded(encode(value, protocol) or b"")
 
 
 def command(session: Session, _words: list[bytes]) -> Value:
     """``COMMAND``."""
-    return _everything(session.instance.table, session.protocol, "entries")
+    return _everything(session.instance, session.protocol, "entries")
 
 
 def command_info(session: Session, words: list[bytes]) -> Value:
@@ -55,13 +59,13 @@ def names(session: Session, words: list[bytes]) -> Value:
     """``COMMAND LIST``."""
     if len(words) > 2:
         raise Refused("ERR syntax error")
-    return [name for name in _entries(session.instance.table) if b"|" not in name]
+    return [name.encode("latin-1") for name in session.instance.commands]
 
 
 def docs(session: Session, words: list[bytes]) -> Value:
     """``COMMAND DOCS [name …]``: pairs of name and description, of what is known."""
     if len(words) == 2:
-        return _everything(session.instance.table, session.protocol, "docs")
+        return _everything(session.instance, session.protocol, "docs")
     known = _docs(session.instance.table)
     wanted = [word.lower() for word in words[2:]]
     return Many("%", [part for name in wanted if name in known for part in (name, known[name])])

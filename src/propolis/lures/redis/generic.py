@@ -20,6 +20,7 @@ def exists(session: Session, words: list[bytes]) -> Value:
 
 def keys(session: Session, words: list[bytes]) -> Value:
     """``KEYS pattern``."""
+    _look_through(session, words[1])
     matches = glob(words[1]).fullmatch
     return [key for key in session.keys.keys() if matches(key)]  # noqa: SIM118 - not a dict
 
@@ -27,6 +28,7 @@ def keys(session: Session, words: list[bytes]) -> Value:
 def scan(session: Session, words: list[bytes]) -> Value:
     """``SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]``; cursors are places."""
     options = scan_options(words[1], words[2:], may_have_type=True)
+    _look_through(session, options.pattern)
     found = session.keys.keys()
     page = found[options.place : options.place + options.count]
     kind = options.kind
@@ -37,6 +39,12 @@ def scan(session: Session, words: list[bytes]) -> Value:
     return [b"%d" % end if end < len(found) else b"0", list(chosen)]
 
 
+def _look_through(session: Session, pattern: bytes) -> None:
+    """Account for matching every name with a pattern."""
+    names = session.keys.keys()
+    session.exert((sum(map(len, names)) + len(names)) * (1 + len(pattern)))
+
+
 def _kind(session: Session, key: bytes) -> type[Stored]:
     value = session.keys.get(key)
     return bytes if value is None else type(value)
@@ -45,23 +53,23 @@ def _kind(session: Session, key: bytes) -> type[Stored]:
 class ScanOptions:
     """What ``SCAN`` and its kin were asked for."""
 
-    __slots__ = ("_pattern", "count", "kind", "place")
+    __slots__ = ("count", "kind", "pattern", "place")
 
     def __init__(self, place: int) -> None:
         self.place = place
         self.count = 10
         self.kind = ""
-        self._pattern = b"*"
+        self.pattern = b"*"
 
     def matches(self, name: bytes) -> bool:
         """Whether the pattern lets this name through."""
-        return self._pattern == b"*" or glob(self._pattern).fullmatch(name) is not None
+        return self.pattern == b"*" or glob(self.pattern).fullmatch(name) is not None
 
     def take(self, option: bytes, word: bytes, *, may_have_type: bool) -> None:
         """One option and its value. Raises :class:`Refused`."""
         match option:
             case b"MATCH":
-                self._pattern = word
+                self.pattern = word
             case b"COUNT":
                 self.count = number_of(word)
                 if self.count < 1:

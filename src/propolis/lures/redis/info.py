@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+import msgspec
+
 from propolis.clock import SECOND
 from propolis.lures.redis.instance import Instance
 from propolis.lures.redis.session import Session
@@ -27,37 +29,42 @@ def info(session: Session, words: list[bytes]) -> Value:
                 wanted.update(dict.fromkeys(persona.info))
             case name:
                 wanted[name] = None
-    present = [name for name in persona.info if name in wanted]
-    if session.master is not None and "replication" in present:
-        return Verbatim(_text(session, present, is_replica=True))
-    return Verbatim(_text(session, present, is_replica=False))
+    names = tuple(name for name in persona.info if name in wanted)
+    form = _form(session.instance, names, _standing(session), is_replica=session.master is not None)
+    return Verbatim((form % _own(session)).encode("latin-1"))
 
 
-def _text(session: Session, names: list[str], *, is_replica: bool) -> bytes:
-    values = _values(session)
-    form = _form(session.instance, is_replica=is_replica)
-    parts = [form[name] % values for name in names]
-    more = {"keyspace": _keyspace, "commandstats": _commandstats, "errorstats": _errorstats}
-    parts = [
-        part + more[name](session) if name in more else part for name, part in zip(names, parts, strict=True)
-    ]
-    return "\r\n".join(parts).encode("latin-1")
+class Standing(msgspec.Struct, frozen=True):
+    """What the steady part of ``INFO`` depends on: the UTC second, bytes written, and three settings."""
+
+    second: int
+    written: int
+    maxmemory: int
+    policy: str
+    port: str
+
+
+def _standing(session: Session) -> Standing:
+    maximum, policy, port = (session.setting(name) for name in ("maxmemory", "maxmemory-policy", "port"))
+    return Standing(session.visit.clock.now() // SECOND, session.written, int(maximum), policy, port)
 
 
 @lru_cache(maxsize=256)
-def _form(instance: Instance, *, is_replica: bool) -> dict[str, str]:
-    """Each section with a place for each value that changes."""
+def _form(instance: Instance, names: tuple[str, ...], standing: Standing, *, is_replica: bool) -> str:
+    """The sections with a place (``%(key)s``) for each value that is the connection's own."""
     persona = instance.table.persona
-    sections = {**persona.info, "replication": persona.replica} if is_replica else persona.info
-    form = {}
-    for name, lines in sections.items():
-        title = "CPU" if name == "cpu" else name.capitalize()
+    steady = _steady(instance, standing)
+    sections = []
+    for name in names:
+        lines = persona.replica if is_replica and name == "replication" else persona.info[name]
         shown = [
-            f"{key}:%({key})s" if key in _CHANGING else f"{key}:{value}".replace("%", "%%")
+            f"{key}:%({key})s" if key in _OWN else f"{key}:{steady.get(key, value)}".replace("%", "%%")
             for key, value in lines
         ]
-        form[name] = "\r\n".join((f"# {title}", *shown, ""))
-    return form
+        title = "CPU" if name == "cpu" else name.capitalize()
+        more = f"%({name})s" if name in _MADE else ""
+        sections.append("\r\n".join((f"# {title}", *shown, more)))
+    return "\r\n".join(sections)
 
 
 def _keyspace(session: Session) -> str:
@@ -113,7 +120,7 @@ def memory_stats(session: Session, _words: list[bytes]) -> Value:
     """``MEMORY STATS``: the recorded list with the figures of ``INFO``."""
     recorded = session.instance.table.answers[b"memory|stats"]
     items = recorded.items if isinstance(recorded, Many) else []
-    values = _values(session)
+    values = _steady(session.instance, _standing(session))
     told: list[Value] = []
     for name, value in zip(items[::2], items[1::2], strict=True):
         figure = values.get(_FIGURES.get(name.decode() if isinstance(name, bytes) else "", ""))
@@ -133,41 +140,23 @@ def human(count: int) -> str:
     return f"{count}B"
 
 
-_CHANGING = frozenset(  # a list of words is read faster than fifty quoted ones
-    """run_id process_id tcp_port server_time_usec uptime_in_seconds uptime_in_days lru_clock used_memory
-    used_memory_human used_memory_rss used_memory_rss_human used_memory_peak used_memory_peak_human
-    used_memory_peak_perc used_memory_overhead used_memory_startup used_memory_dataset used_memory_dataset_perc
-    allocator_allocated allocator_active allocator_resident allocator_frag_ratio allocator_frag_bytes
-    allocator_rss_ratio allocator_rss_bytes rss_overhead_ratio rss_overhead_bytes mem_fragmentation_ratio
-    mem_fragmentation_bytes total_system_memory total_system_memory_human mem_clients_normal
-    rdb_changes_since_last_save rdb_last_save_time rdb_saves total_connections_received total_commands_processed
-    total_net_input_bytes total_net_output_bytes total_reads_processed total_writes_processed master_replid
-    used_cpu_sys used_cpu_user used_cpu_sys_main_thread used_cpu_user_main_thread master_host master_port
-    maxmemory maxmemory_human maxmemory_policy master_link_down_since_seconds number_of_cached_scripts""".split()  # noqa: SIM905 - said above
-)
-"""The lines whose values :func:`_values` makes; the persona has the rest."""
-
-
-def _values(session: Session) -> dict[str, object]:
-    instance, now = session.instance, session.visit.clock.now()
+def _steady(instance: Instance, standing: Standing) -> dict[str, object]:
+    """Lines that stay as they are for a second."""
+    now = standing.second * SECOND
     uptime = instance.uptime_seconds(now)
-    startup, used = instance.used_bytes, instance.used_bytes + 40_768 + session.written
-    resident = instance.resident_bytes + session.written
+    startup, used = instance.used_bytes, instance.used_bytes + 40_768 + standing.written
+    resident = instance.resident_bytes + standing.written
     overhead = startup + 200
     peak = used + 22_272 + 8 * instance.process_id
     allocated = used + 226_144
     active = (allocated + 393_216) & -4_096
     kept = active + 2_670_592
-    commands = session.client_id * _COMMANDS_PER_CLIENT + sum(session.calls.values())
-    maximum = int(session.setting("maxmemory"))
     system = instance.memory_bytes
     busy = uptime * 0.0011
-    host, port = session.master or (b"", 0)
     return {
         "run_id": instance.identity(now, "run"),
         "process_id": instance.process_id,
-        "tcp_port": session.setting("port"),
-        "server_time_usec": now // 1_000,
+        "tcp_port": standing.port,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // _DAY_SECONDS,
         "lru_clock": now // SECOND & 0xFFFFFF,
@@ -196,25 +185,59 @@ def _values(session: Session) -> dict[str, object]:
         "total_system_memory": system,
         "total_system_memory_human": human(system),
         "mem_clients_normal": 1_800,
-        "rdb_changes_since_last_save": session.changes,
-        "rdb_last_save_time": session.saved or instance.started(now),
-        "rdb_saves": int(session.saved > 0),
-        "total_connections_received": session.client_id,
-        "total_commands_processed": commands,
-        "total_net_input_bytes": commands * _BYTES_IN,
-        "total_net_output_bytes": commands * _BYTES_OUT,
-        "total_reads_processed": commands + session.client_id,
-        "total_writes_processed": commands,
         "master_replid": instance.identity(now, "replication"),
         "used_cpu_sys": f"{busy:.6f}",
         "used_cpu_user": f"{busy * 0.9:.6f}",
         "used_cpu_sys_main_thread": f"{busy * 0.99:.6f}",
         "used_cpu_user_main_thread": f"{busy * 0.89:.6f}",
+        "maxmemory": standing.maxmemory,
+        "maxmemory_human": human(standing.maxmemory),
+        "maxmemory_policy": standing.policy,
+    }
+
+
+_MADE = frozenset(("keyspace", "commandstats", "errorstats"))
+"""Sections whose lines are made anew each time."""
+_OWN = frozenset(
+    (
+        "master_host",
+        "master_port",
+        "number_of_cached_scripts",
+        "rdb_changes_since_last_save",
+        "rdb_last_save_time",
+        "rdb_saves",
+        "server_time_usec",
+        "total_commands_processed",
+        "total_connections_received",
+        "total_net_input_bytes",
+        "total_net_output_bytes",
+        "total_reads_processed",
+        "total_writes_processed",
+    )
+)
+"""Lines whose values are the connection's own."""
+
+
+def _own(session: Session) -> dict[str, object]:
+    """The values of :data:`_OWN` and :data:`_MADE`."""
+    now = session.visit.clock.now()
+    commands = session.client_id * _COMMANDS_PER_CLIENT + sum(session.calls.values())
+    host, port = session.master or (b"", 0)
+    return {
+        "commandstats": _commandstats(session),
+        "errorstats": _errorstats(session),
+        "keyspace": _keyspace(session),
         "master_host": host.decode("latin-1"),
         "master_port": port,
-        "maxmemory": maximum,
-        "maxmemory_human": human(maximum),
-        "maxmemory_policy": session.setting("maxmemory-policy"),
-        "master_link_down_since_seconds": -1,
         "number_of_cached_scripts": len(session.scripts),
+        "rdb_changes_since_last_save": session.changes,
+        "rdb_last_save_time": session.saved or session.instance.started(now),
+        "rdb_saves": int(session.saved > 0),
+        "server_time_usec": now // 1_000,
+        "total_commands_processed": commands,
+        "total_connections_received": session.client_id,
+        "total_net_input_bytes": commands * _BYTES_IN,
+        "total_net_output_bytes": commands * _BYTES_OUT,
+        "total_reads_processed": commands + session.client_id,
+        "total_writes_processed": commands,
     }

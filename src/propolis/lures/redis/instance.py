@@ -25,9 +25,11 @@ class Instance:
         "_phase",
         "_seconds_per_client",
         "_seed",
+        "commands",
         "memory_bytes",
         "process_id",
         "resident_bytes",
+        "settings",
         "table",
         "used_bytes",
     )
@@ -44,6 +46,11 @@ class Instance:
         self.used_bytes = 876_000 + own.randrange(0, 90_000, 8)
         self.resident_bytes = own.randint(2_600, 3_400) * _PAGE
         self.process_id = own.randint(410, 1_900)
+        # the server keeps both in hash tables, whose order differs from start to start
+        self.commands = tuple(
+            own.sample(sorted(self.table.persona.commands), len(self.table.persona.commands))
+        )
+        self.settings = tuple(own.sample(sorted(self.table.persona.config), len(self.table.persona.config)))
         self._ids: itertools.count[int] | None = None
 
     def uptime_seconds(self, now: int) -> int:

@@ -18,13 +18,12 @@ class Command(msgspec.Struct, frozen=True):
     """A command as ``COMMAND`` and ``COMMAND DOCS`` describe it.
 
     ``answers`` is what it and its subcommands said, by full name (``xinfo|stream``), when they were tried with as few
-    words as they take on an empty server; ``help`` are the lines of its ``HELP``.
+    words as they take on an empty server.
     """
 
     entry: Tree
     docs: Tree
     answers: dict[str, Tree] = {}
-    help: tuple[str, ...] = ()
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -74,12 +73,12 @@ class Table:
         self.persona = found
         self.shapes: dict[bytes, Shape] = {}
         self.answers: dict[bytes, Value] = {}
-        self.containers: dict[bytes, tuple[str, ...]] = {}
+        self.containers: set[bytes] = set()
         for name, command in found.commands.items():
             entry = value_of(command.entry)
             inner = subcommands(entry)
             if inner:
-                self.containers[name.encode("latin-1")] = command.help
+                self.containers.add(name.encode("latin-1"))
             for each in (entry, *inner):
                 shape = shape_of(each)
                 self.shapes[shape.name.encode("latin-1")] = shape

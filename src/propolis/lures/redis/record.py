@@ -260,7 +260,7 @@ def _bounds(client: Client, key: str, value: str, complaint: str) -> tuple[int, 
 
 def _complaint(client: Client, key: str, value: str) -> str:
     """What the server says of nonsense in this setting; nothing if it takes it, and then it is put back."""
-    if key in {"enable-debug-command", "requirepass"}:
+    if key == "requirepass":
         return ""
     match client.ask("CONFIG", "SET", key, _NONSENSE):
         case Error(text):
@@ -276,9 +276,7 @@ def _commands(client: Client, port: int) -> dict[str, Command]:
     for entry in sorted(entries, key=name_of) if isinstance(entries, list) else ():
         name, inner = name_of(entry).decode("latin-1"), subcommands(entry)
         answers = dict(_answers(port, [entry, *inner]))
-        found[name] = Command(
-            tree_of(entry), tree_of(docs[name]), answers, _help(client, name) if inner else ()
-        )
+        found[name] = Command(tree_of(entry), tree_of(docs[name]), answers)
     return found
 
 
@@ -288,7 +286,7 @@ def _answers(port: int, entries: list[Value]) -> Iterator[tuple[str, Tree]]:
         shape = shape_of(entry)
         is_played = shape.name.encode() in HANDLERS and shape.name not in _ALSO_RECORDED
         words = shape.name.split("|")
-        if is_played or words[0] in _UNTRIED or words[-1] == "help" or subcommands(entry):
+        if is_played or words[0] in _UNTRIED or subcommands(entry):
             continue
         words += ["1"] * (abs(shape.arity) - len(words))
         try:
@@ -308,13 +306,6 @@ def _ask_once(port: int, words: list[str], protocol: int) -> Value:
         return client.ask(*words)
     finally:
         client.close()
-
-
-def _help(client: Client, name: str) -> tuple[str, ...]:
-    answer = client.ask(name, "HELP")
-    if not isinstance(answer, list):
-        return ()
-    return tuple(line.text for line in answer if isinstance(line, Status))
 
 
 def _folders() -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def zrange(session: Session, words: list[bytes]) -> Value:
     if options - {b"REV", b"WITHSCORES"}:
         raise Refused(SYNTAX)
     start, stop = number_of(words[2]), number_of(words[3])
-    ranked = session.scores(words[1]).ranked()
+    ranked = session.ranked(words[1])
     if is_reversed:
         ranked.reverse()
     start, stop = whole_range(start, stop, len(ranked))
@@ -98,7 +98,7 @@ def zrangebyscore(session: Session, words: list[bytes]) -> Value:
                 offset, count = number_of(next(rest, b"")), number_of(next(rest, b""))
             case _:
                 raise Refused(SYNTAX)
-    found = [pair for pair in session.scores(words[1]).ranked() if _is_within(pair[1], low, high)]
+    found = [pair for pair in session.ranked(words[1]) if _is_within(pair[1], low, high)]
     found = found[offset:] if offset >= 0 else []
     return _listed(session, found if count < 0 else found[:count], with_scores=with_scores)
 
@@ -131,7 +131,7 @@ def zscore(session: Session, words: list[bytes]) -> Value:
 
 def zrank(session: Session, words: list[bytes]) -> Value:
     """``ZRANK key member``, ``ZREVRANK``."""
-    members = [member for member, _ in session.scores(words[1]).ranked()]
+    members = [member for member, _ in session.ranked(words[1])]
     if words[2] not in members:
         return None
     rank = members.index(words[2])

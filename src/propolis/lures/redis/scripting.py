@@ -11,10 +11,12 @@ from propolis.lures.redis.session import NOT_AN_INTEGER, Handler, Refused, Sessi
 from propolis.lures.redis.wire import OK, Error, Value
 
 SCRIPTS_MAX = 100
+SCRIPT_BYTES = 16_384
+"""How many scripts are remembered, and up to which length."""
 _LITERAL = rb"""(?:"[^"\\]{0,4096}"|'[^'\\]{0,4096}'|-?\d{1,15})"""
-_RETURN = re.compile(rb"\s*return\s+(%b|nil|true|false|(?:KEYS|ARGV)\[\d{1,4}\])\s*;?\s*" % _LITERAL)
+_RETURN = re.compile(rb"\s*return\s+(%b|nil|true|false|(?:KEYS|ARGV)\[\d{1,4}\])\s*+;?\s*" % _LITERAL)
 _CALL = re.compile(
-    rb"\s*return\s+redis\.(p?call)\(\s*((?:%b\s*,\s*){0,32}%b)\s*\)\s*;?\s*" % (_LITERAL, _LITERAL)
+    rb"\s*return\s+redis\.(p?call)\(\s*((?:%b\s*,\s*){0,32}%b)\s*\)\s*+;?\s*" % (_LITERAL, _LITERAL)
 )
 _LITERALS = re.compile(_LITERAL)
 _OUTSIDE = re.compile(
@@ -54,9 +56,10 @@ def _keys(words: list[bytes]) -> list[bytes]:
 
 def _remember(session: Session, script: bytes) -> str:
     digest = hashlib.sha1(script, usedforsecurity=False).hexdigest()
-    if len(session.scripts) >= SCRIPTS_MAX:
-        session.scripts.pop(next(iter(session.scripts)))
-    session.scripts[digest.encode()] = script
+    if len(script) <= SCRIPT_BYTES:
+        if len(session.scripts) >= SCRIPTS_MAX:
+            session.scripts.pop(next(iter(session.scripts)))
+        session.scripts[digest.encode()] = script
     return digest
 
 
@@ -91,6 +94,11 @@ def _text(literal: bytes) -> bytes:
 
 
 def _called(session: Session, how: bytes, words: list[bytes], digest: str) -> Value:
+    shape = session.instance.table.shapes.get(words[0].lower())
+    if shape is not None and "noscript" in shape.flags:
+        return Error(
+            f"ERR This Redis command is not allowed from script script: {digest}, on @user_script:1."
+        )
     answer = session.run(session, words)
     if not isinstance(answer, Error):
         return answer

@@ -17,7 +17,7 @@ _SETTING_BYTES = 1_024
 
 def config_get(session: Session, words: list[bytes]) -> Value:
     """``CONFIG GET pattern …``: names and values, each once."""
-    names = list(session.instance.table.persona.config)
+    names = session.instance.settings
     found: dict[str, None] = {}
     for word in words[2:]:
         shown = word.decode("latin-1")

@@ -13,10 +13,17 @@ from propolis.lures.redis.wire import Protocol, Value, integer
 DATABASES = 16
 MEMORY_BYTES = 1_048_576
 """How much a connection may write, in all, until it flushes; a word costs :data:`WORD_BYTES` more than its length."""
-WORD_BYTES = 64
+WORD_BYTES = 256
+EFFORT_MAX = 50_000_000
+"""How many bytes the commands of one connection may look through, patterns and sorting counted; then it ends."""
 GLOB_BYTES = 256
 """A longer pattern matches nothing."""
 CHANNELS_MAX = 1_000
+CHANNEL_BYTES = 1_024
+"""How many channels a connection may listen to, and how long their names may be."""
+
+_SORTING = 40
+"""What it costs to sort one member, in bytes looked through."""
 
 _Kind = TypeVar("_Kind", bound=Stored)
 
@@ -41,6 +48,7 @@ class Session:
         "client_id",
         "client_name",
         "database",
+        "effort",
         "errors",
         "instance",
         "is_authenticated",
@@ -87,6 +95,7 @@ class Session:
         self.is_monitoring = False
         self.saved = 0
         self.written = 0
+        self.effort = 0
         self.changes = 0
         self.query_bytes = 0
         self.calls: dict[str, int] = {}
@@ -106,10 +115,17 @@ class Session:
             raise Refused(NO_MEMORY)
         self.written += cost
 
+    def exert(self, effort: int) -> None:
+        """Account for work before it is done. Ends the connection and raises :class:`Refused` if it was too much."""
+        self.effort += effort
+        if self.effort > EFFORT_MAX:
+            self.is_over = True
+            raise Refused(NO_MEMORY)
+
     def setting(self, name: str) -> str:
         """A setting as it stands on this connection."""
-        changed = self.settings.get(canonical(name))
-        return changed if changed is not None else self.instance.table.persona.config[name].value
+        own = self.settings.get(canonical(name)) if self.settings else None
+        return self.instance.table.persona.config[name].value if own is None else own
 
     def find(self, key: bytes, kind: type[_Kind]) -> _Kind | None:
         """The value of ``key`` if it is of that kind, ``None`` if there is none. Raises :class:`Refused` otherwise."""
@@ -125,6 +141,12 @@ class Session:
     def scores(self, key: bytes) -> Scores:
         """The sorted set at ``key``, a new one if there is none."""
         return self.find(key, Scores) or Scores()
+
+    def ranked(self, key: bytes) -> list[tuple[bytes, float]]:
+        """The sorted set at ``key`` in order."""
+        scores = self.scores(key)
+        self.exert(_SORTING * len(scores))
+        return scores.ranked()
 
     def fields(self, key: bytes) -> Fields:
         """The hash at ``key``, a new one if there is none."""

@@ -107,6 +107,11 @@ class Fault(msgspec.Struct, frozen=True):
     sample: bytes
 
 
+_COUNT = re.compile(rb"\*([1-9]\d{0,4})\r\n")
+_LENGTH = re.compile(rb"\$(0|[1-9]\d{0,6})\r\n")
+"""What almost every client sends; all else is read with care."""
+
+
 class Reader:
     """Splits a stream of bytes into requests. Keeps at most :data:`REQUEST_BYTES` and one read."""
 
@@ -168,15 +173,9 @@ class Reader:
 
     def _multibulk(self) -> Request | Fault | None:
         if not self._left:
-            line = self._line(self._start, "too big mbulk count string")
-            if not isinstance(line, bytes):
-                return line
-            count = integer(line[1:])
-            if count is None or count > COUNT_MAX:
-                return self._fault("invalid multibulk length")
-            if count <= 0:
-                return self._finish([], self._place)
-            self._left = count
+            found = self._count()
+            if not self._left:
+                return found
         buffer = self._buffer
         while self._left:
             if self._bulk < 0:
@@ -197,7 +196,31 @@ class Reader:
         words, self._words = self._words, []
         return self._finish(words, self._place)
 
+    def _count(self) -> Request | Fault | None:
+        """How many words follow, to ``_left``; an empty request if none do."""
+        quick = _COUNT.match(self._buffer, self._start)
+        if quick:
+            self._left = int(quick[1])
+            self._place = quick.end()
+            return None
+        line = self._line(self._start, "too big mbulk count string")
+        if not isinstance(line, bytes):
+            return line
+        count = integer(line[1:])
+        if count is None or count > COUNT_MAX:
+            return self._fault("invalid multibulk length")
+        if count <= 0:
+            return self._finish([], self._place)
+        self._left = count
+        return None
+
     def _bulk_length(self) -> Fault | None:
+        """How long the next word is, to ``_bulk``; it stays -1 if that is not known yet."""
+        quick = _LENGTH.match(self._buffer, self._place)
+        if quick:
+            self._bulk = int(quick[1])
+            self._place = quick.end()
+            return None
         line = self._line(self._place, "too big bulk count string")
         if not isinstance(line, bytes):
             return line
@@ -248,8 +271,8 @@ def integer(text: bytes) -> int | None:
 
 def encode(value: Value, protocol: Protocol, limit: int = REPLY_BYTES) -> bytes | None:
     """A value as RESP; ``None`` if it would be longer than ``limit`` bytes. O(bytes)."""
-    if isinstance(value, Status):
-        return b"+%b\r\n" % value.text.encode("latin-1")
+    if isinstance(value, Status | Error):
+        return _shallow(value, protocol, [])
     parts: list[bytes] = []
     waiting: list[Value] = [value]
     size = 0
@@ -265,6 +288,10 @@ def encode(value: Value, protocol: Protocol, limit: int = REPLY_BYTES) -> bytes 
 def _shallow(value: Value, protocol: Protocol, waiting: list[Value]) -> bytes:
     """A value's own bytes; what it contains is left in ``waiting``, last first."""
     match value:
+        case Status(text):
+            return b"+%b\r\n" % text.encode("latin-1")
+        case Error(text):
+            return b"-%b\r\n" % text.encode("latin-1").rstrip(b"\r\n").translate(_ONE_LINE)
         case bytes():
             return b"$%d\r\n%b\r\n" % (len(value), value)
         case list():
@@ -282,10 +309,6 @@ def _shallow(value: Value, protocol: Protocol, waiting: list[Value]) -> bytes:
             return b""
         case Encoded(raw):
             return raw
-        case Status(text):
-            return b"+%b\r\n" % text.encode("latin-1")
-        case Error(text):
-            return b"-%b\r\n" % text.encode("latin-1").rstrip(b"\r\n").translate(_ONE_LINE)
         case _:
             return _plain3(value) if protocol == 3 else _plain2(value)
 

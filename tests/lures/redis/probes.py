@@ -446,7 +446,7 @@ ALIKE: tuple[tuple[Said, ...], ...] = (
         "FOO " + "x" * 200,
         "y" * 200,
         ("foo", b"\xff\x00z", "b\r\nc"),
-        ("fo\no", "1"),
+        ("two\nlines", "1"),
         ("get|x",),
         ("config|get", "x"),
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from propolis.clock import Clock
+from propolis.clock import SECOND, Clock
 from propolis.events import (
     Connection,
     ConnectionClosed,
@@ -31,6 +31,10 @@ PROXY_SECONDS = 5.0
 
 PATIENT = frozenset({ConnectionOpened, ConnectionClosed})
 """That somebody came or went is evidence of little; it may wait for what was said."""
+
+ORDINARY = frozenset({"peer", "lure", "reset"})
+LASTING_NS = SECOND
+"""A connection that ended in one of these ways, and sooner, after something was said on it needs no event of its own."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -154,9 +158,9 @@ class Conversation(asyncio.Protocol):
             if isinstance(effect, Emit):
                 self._report(effect.event, now)
         reason = "reset" if exc is not None and self._reason == "peer" else self._reason
-        self._report(
-            ConnectionClosed(self._bytes_in, self._bytes_out, max(0, now - self.opened), reason), now
-        )
+        duration = max(0, now - self.opened)
+        if not self._ordinal or duration >= LASTING_NS or reason not in ORDINARY:
+            self._report(ConnectionClosed(self._bytes_in, self._bytes_out, duration, reason), now)
 
     def tell_if_silent(self) -> None:
         """Report the connection if nothing was said on it yet."""

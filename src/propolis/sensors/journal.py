@@ -8,7 +8,6 @@ acknowledged yet). On a full disk the journal fails, says so, and goes on when t
 """
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import msgspec
 
 from propolis.errors import PropolisError
 from propolis.events import Interaction
+from propolis.sensors.segment import Segment
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 _CLOSED = -1
@@ -70,7 +70,7 @@ class Journal:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max(max_bytes, 2 * SEGMENT_BYTES)
-        self._file = _CLOSED
+        self._file: Segment | None = None
         self._lock = _CLOSED
         self._segment = 0
         self._size = 0
@@ -163,10 +163,12 @@ class Journal:
     def close(self) -> None:
         """Close the file; what the stream has not is read back by the next :meth:`open`."""
         self._is_open = False
-        for descriptor in (self._file, self._lock):
-            if descriptor != _CLOSED:
-                os.close(descriptor)
-        self._file = self._lock = _CLOSED
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._lock != _CLOSED:
+            os.close(self._lock)
+            self._lock = _CLOSED
 
     def _claim(self) -> None:
         if self._lock == _CLOSED:
@@ -180,36 +182,31 @@ class Journal:
             ) from error
 
     def _write(self, record: bytes) -> None:
-        if self._file == _CLOSED:
+        if self._file is None:
             self._begin()
-        if self._file == _CLOSED:
+        if self._file is None:
             self._is_torn = True
             return
-        data = _framed(record)
         try:
-            written = os.write(self._file, data)
+            self._file.write(_framed(record))
         except OSError as error:
             self._fail(error)
             return
-        if written < len(data):
-            self._cut(self._size)  # half a record would hide everything behind it
-            self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-            return
         self.failing = ""
-        self._size += len(data)
+        self._size = self._file.size
 
     def _cut(self, size: int) -> None:
-        if self._file != _CLOSED:
+        if self._file is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, size)
-                self._size = size
+                self._file.cut(size)
+            self._size = self._file.size
 
     def _begin(self) -> None:
         """Open the present segment, if the disk lets us; else the next write tries again."""
         if not self._is_open:
             return
         try:
-            self._file = os.open(self._path(self._segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = Segment(self._path(self._segment))
         except OSError as error:
             self._fail(error)
             return
@@ -222,8 +219,9 @@ class Journal:
         self.failing = error.strerror or "cannot be written"
 
     def _roll(self) -> None:
-        os.close(self._file)
-        self._file = _CLOSED
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         self._sizes[self._segment] = self._size
         self._segment += 1
         self._size = 0

@@ -38,14 +38,14 @@ class Guests(Generic[K, V]):
         self._most = most
         self._most_per_source = most_per_source
         self._by_activity: OrderedDict[V, K] = OrderedDict()
-        self._per_source: Counter[K] = Counter()
+        self._per_source: dict[K, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_activity)
 
     def has_room(self, source: K) -> bool:
         """Whether this source may open one more."""
-        return self._per_source[source] < self._most_per_source
+        return self._per_source.get(source, 0) < self._most_per_source
 
     def enter(self, guest: V, source: K) -> V | None:
         """Let a guest in; gives the longest idle one that must leave for it, if any."""
@@ -54,7 +54,7 @@ class Guests(Generic[K, V]):
             leaving = next(iter(self._by_activity))
             self.leave(leaving)
         self._by_activity[guest] = source
-        self._per_source[source] += 1
+        self._per_source[source] = self._per_source.get(source, 0) + 1
         return leaving
 
     def touch(self, guest: V) -> None:
@@ -67,8 +67,10 @@ class Guests(Generic[K, V]):
         source = self._by_activity.pop(guest, None)
         if source is None:
             return
-        self._per_source[source] -= 1
-        if not self._per_source[source]:
+        left = self._per_source[source] - 1
+        if left:
+            self._per_source[source] = left
+        else:
             del self._per_source[source]
 
     def idle_first(self) -> list[V]:

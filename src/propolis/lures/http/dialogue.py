@@ -86,6 +86,17 @@ class HttpLure:
         """Bytes of any number of requests, split anywhere, to answers and facts."""
         if self._is_over:
             return ()
+        is_first = not (self._served or self._buffer or self._asked)
+        now = self._clock.now()
+        if is_first and (known := self._site.answers.get(data, now)):
+            self._is_over = True
+            return known
+        effects = self._read(data)
+        if is_first and self._is_over and len(data) <= KNOWN_HEAD_BYTES:
+            self._site.answers.put(data, effects, now)
+        return effects
+
+    def _read(self, data: bytes) -> list[Effect]:
         effects: list[Effect] = []
         if self._buffer:
             data, self._buffer = self._buffer + data, b""

@@ -5,16 +5,19 @@ import calendar
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
 
 from propolis.clock import SECOND
 from propolis.lures import persona
+from propolis.lures.lure import Effect
 
 INDEX = 200
 """The page at ``/`` and at its own name."""
 PARTIAL, NOT_MODIFIED, FAILED, UNSATISFIABLE = 206, 304, 412, 416
+KNOWN_ANSWERS = 1_024
 DAY_SECONDS = 86_400
 OLDEST_DAYS = 500
 """How long before its recording a persona's server may have been installed."""
@@ -41,6 +44,28 @@ class Persona(msgspec.Struct, frozen=True):
     pages: dict[str, Page]
 
 
+class Answers:
+    """What was answered to a whole connection's bytes within this second: many scanners say the same to everybody.
+
+    Holds at most :data:`KNOWN_ANSWERS`; all are forgotten when the second ends, because ``Date`` changes.
+    """
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._known: dict[bytes, tuple[Effect, ...]] = {}
+
+    def get(self, said: bytes, now: int) -> tuple[Effect, ...]:
+        """The whole answer to ``said`` at this time (UTC nanoseconds); empty if it is not known."""
+        return self._known.get(said, ()) if now // SECOND == self._second else ()
+
+    def put(self, said: bytes, effects: Iterable[Effect], now: int) -> None:
+        """Remember an answer that depends on nothing but what was said and the second."""
+        if now // SECOND != self._second or len(self._known) >= KNOWN_ANSWERS:
+            self._second = now // SECOND
+            self._known.clear()
+        self._known[said] = tuple(effects)
+
+
 class Site:
     """The pages of one sensor: the recorded ones, with its own installation date and entity tag."""
 
@@ -54,6 +79,7 @@ class Site:
         self.modified = http_date(installed)
         self.etag = f'"{installed:x}-{len(self.body):x}"'.encode()
         self._dated = (-1, b"")
+        self.answers = Answers()
         self._bodies = {int(status): page.body.encode() for status, page in recorded.pages.items()}
         self._replies: dict[tuple[int, bool, bool, bool], tuple[bytes, bytes]] = {}
         for status, page in recorded.pages.items():

@@ -7,7 +7,7 @@ requests or a Redis INFO. A hit is a new connection with one request or log-in a
 whole answer came.
 
 CPU per hit is user and system time of all our processes (the stream's server and the supervisor too; not the load
-generator) over a run at 8,700 hits/s, by acknowledged hits. hit -> finding is `found - first_seen` of every finding of
+generator) over a run at 8,700 hits/s, by acknowledged hits. hit -> finding is `found - last_seen` (the hit that completed the evidence) of every finding of
 the run. Lost is acknowledged hits less what the lake and the stream hold, by protocol, after the run. Medians of the
 runs. The highest rate is raised in steps of 10 s until the generator falls behind, hits fail, or p99 passes 250 ms.
 
@@ -57,11 +57,12 @@ class Load(msgspec.Struct, frozen=True):
         return sum(self.acknowledged.values())
 
 
-def load(rate: float, seconds: float) -> Load:
-    """Run the generator."""
+def load(rate: float, seconds: float, turn: int = 0) -> Load:
+    """Run the generator, from addresses of its own for each ``turn``: their findings are new ones."""
     ports = msgspec.json.encode({kind: PORTS[kind] for kind in KINDS}).decode()
+    base = f"127.{10 + turn % 40}.0.0"
     done = subprocess.run(
-        [sys.executable, "-m", "bench.load", str(rate), str(seconds), str(SOURCES), ports],
+        [sys.executable, "-m", "bench.load", str(rate), str(seconds), str(SOURCES), ports, base],
         capture_output=True,
         check=True,
     )
@@ -75,7 +76,7 @@ def delays(running: Hive, since: int) -> list[int]:
         stream = await connect(running.address.url, "bench", credential=running.address.credential)
         try:
             return [
-                finding.found - finding.first_seen
+                finding.found - finding.last_seen
                 async for stored in stream.history(subjects.FINDINGS)
                 for finding in findings.decode(stored.data)
                 if finding.first_seen >= since
@@ -115,7 +116,7 @@ def main() -> None:
         _add(acknowledged, warm)
         for number in range(runs):
             since, before = time.time_ns(), running.cpu_seconds()
-            done = load(RATE, seconds)
+            done = load(RATE, seconds, number + 1)
             after = running.cpu_seconds()
             _add(acknowledged, done)
             costs.append(sum(after[name] - before[name] for name in after) / done.hits * 1e6)
@@ -157,7 +158,7 @@ def _highest(running: Hive, acknowledged: dict[str, int]) -> int:
     rate = RATE
     while True:
         since = time.time_ns()
-        done = load(rate, STEP_SECONDS)
+        done = load(rate, STEP_SECONDS, rate // STEP)
         _add(acknowledged, done)
         kept_up = done.hits >= 0.99 * rate * STEP_SECONDS and done.seconds < STEP_SECONDS * 1.1
         p99 = spread(delays(running, since)).p99

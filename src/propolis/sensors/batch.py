@@ -1,7 +1,7 @@
 """From rows to messages: when a batch closes, and what is sent of it.
 
 What a client said goes at once when traffic is low; that it came or went may wait 5 ms for it. Under load rows gather
-for 5 ms, and for up to 25 ms when batches are large anyway: low traffic is not delayed, high traffic is not chatty.
+for 5 ms, and for 25 to 100 ms when batches are large anyway: low traffic is not delayed, high traffic is not chatty.
 1,000 rows always close a batch.
 """
 
@@ -17,7 +17,7 @@ from propolis.sensors.limits import Tally
 from propolis.stream import Parcel, Publisher, subjects
 
 MAX_ROWS = 1_000
-GATHER = ((256, 0.050), (32, 0.025), (0, 0.005))
+GATHER = ((400, 0.100), (100, 0.050), (24, 0.025), (0, 0.005))
 """Rows of the last batch, and how long the next may gather, in seconds: a message costs 1 ms whatever it holds."""
 MAX_BYTES = 1024 * 1024
 """Payload bytes that close a batch: the stream takes no message beyond 8 MiB, and a payload may be in two columns."""

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import os
 import random
+import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ PATIENT = frozenset({ConnectionOpened, ConnectionClosed})
 
 ORDINARY = frozenset({"peer", "lure", "reset"})
 LASTING_NS = SECOND
-"""A connection that ended in one of these ways, and sooner, after something was said on it needs no event of its own."""
+"""A connection that ended in one of these ways, sooner, and after something was said needs no event of its own."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -214,7 +215,9 @@ class Conversation(asyncio.Protocol):
                 post.clock,
             )
         )
-        self._carry_out(self._lure.connected())
+        greeting = self._lure.connected()
+        if greeting:
+            self._carry_out(greeting)
 
     def _await_header_no_longer(self) -> None:
         if self._header is not None:
@@ -311,6 +314,10 @@ def _is_in(text: str, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
+_UUID = struct.Struct(">QQ")
+_LOW = (1 << 62) - 1
+
+
 class ConnectionIds:
     """UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, 74 random bits, from a buffered generator."""
 
@@ -319,7 +326,6 @@ class ConnectionIds:
 
     def __call__(self, now: int) -> bytes:
         """A new id for something that began at ``now`` (UTC ns)."""
-        bits = self._random.getrandbits(80)
-        bits = (bits & ~(0xF << 76)) | (0x7 << 76)
-        bits = (bits & ~(0x3 << 62)) | (0x2 << 62)
-        return (now // 1_000_000 & 0xFFFF_FFFF_FFFF).to_bytes(6, "big") + bits.to_bytes(10, "big")
+        bits = self._random.getrandbits(74)
+        milliseconds = now // 1_000_000 & 0xFFFF_FFFF_FFFF
+        return _UUID.pack(milliseconds << 16 | 0x7000 | bits >> 62, 1 << 63 | bits & _LOW)

@@ -1,7 +1,8 @@
 """An append-only file whose beginning is mapped into memory: a write is a copy, not a system call.
 
 The kernel has what is copied as surely as what is written: both are in the page cache, which outlives the process. The
-mapped part is allocated when the file is made, so a full disk is an error then, and never a signal later.
+mapped part is allocated when the file is made, so a full disk is an error then, and never a signal later. A disk that
+has no room for it is written the ordinary way.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ MAPPED_BYTES = 5 * 1024 * 1024
 
 
 class Segment:
-    """A new file (mode 0600), or an old one begun anew. Raises ``OSError`` when the disk has no room for it.
+    """A new file (mode 0600), or an old one begun anew. Raises ``OSError`` when it cannot be made.
 
     What is behind ``size`` in the file is zeros, until :meth:`close` cuts them off.
     """
@@ -23,19 +24,19 @@ class Segment:
     def __init__(self, path: Path) -> None:
         self.size = 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._map: mmap.mmap | None = None
+        self._mapped = 0
         try:
             os.posix_fallocate(self._file, 0, MAPPED_BYTES)
             self._map = mmap.mmap(self._file, MAPPED_BYTES)
+            self._mapped = MAPPED_BYTES
         except OSError:
-            os.close(self._file)
-            with contextlib.suppress(OSError):
-                path.unlink()
-            raise
+            os.ftruncate(self._file, 0)
 
     def write(self, data: bytes) -> None:
         """Append all of ``data`` or, with an ``OSError``, nothing of it."""
         end = self.size + len(data)
-        if end <= MAPPED_BYTES:
+        if self._map is not None and end <= self._mapped:
             self._map[self.size : end] = data
         else:
             self._write_behind(data)
@@ -43,16 +44,17 @@ class Segment:
 
     def cut(self, size: int) -> None:
         """Take back what is behind ``size``."""
-        mapped = min(self.size, MAPPED_BYTES)
-        if size < mapped:
+        mapped = min(self.size, self._mapped)
+        if self._map is not None and size < mapped:
             self._map[size:mapped] = bytes(mapped - size)
-        if self.size > MAPPED_BYTES:
-            os.ftruncate(self._file, max(size, MAPPED_BYTES))
+        if self.size > self._mapped:
+            os.ftruncate(self._file, max(size, self._mapped))
         self.size = size
 
     def close(self) -> None:
         """Cut the file to what was written, and let go of it."""
-        self._map.close()
+        if self._map is not None:
+            self._map.close()
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, self.size)
         os.close(self._file)

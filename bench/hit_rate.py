@@ -7,9 +7,10 @@ requests or a Redis INFO. A hit is a new connection with one request or log-in a
 whole answer came.
 
 CPU per hit is user and system time of all our processes (the stream's server and the supervisor too; not the load
-generator) over a run at 8,700 hits/s, by acknowledged hits. hit -> finding is `found - last_seen` (the hit that completed the evidence) of every finding of
-the run. Lost is acknowledged hits less what the lake and the stream hold, by protocol, after the run. Medians of the
-runs. The highest rate is raised in steps of 10 s until the generator falls behind, hits fail, or p99 passes 250 ms.
+generator) over a run at 8,700 hits/s, by acknowledged hits. hit -> finding is `found - last_seen` (the hit that
+completed the evidence) of every finding of the run. Lost is acknowledged hits less what the lake and the stream hold,
+by protocol, after the run. Medians of the runs. The highest rate is raised in steps of 10 s until the generator falls
+behind, hits fail, or p99 passes 250 ms.
 
 Usage: python -m bench.hit_rate [RUNS [SECONDS]]; 5 runs of 60 s by default.
 """

@@ -40,7 +40,8 @@ class ConnectionOpened(msgspec.Struct, frozen=True, tag=True, gc=False):
 class ConnectionClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The connection is gone, and that says more than what was said on it: it was silent, long, or ended by a limit.
 
-    ``duration`` in nanoseconds; ``reason`` is a word: ``peer``, ``lure``, ``idle``, …."""
+    ``duration`` in nanoseconds; ``reason`` is a word: ``peer``, ``lure``, ``idle``, ….
+    """
 
     bytes_in: int
     bytes_out: int

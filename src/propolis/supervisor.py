@@ -21,15 +21,22 @@ from propolis.stream import DIE_WITH_US, EmbeddedServer, address_of, connect, fo
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_SECONDS = 30.0
 STOP_SECONDS = 8.0
+WRITE_SECONDS = 0.2
 SUPERVISED = "PROPOLIS_SUPERVISED"
 """Set for stages under a supervisor: it speaks to the operator, they do not."""
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What runs: the supervisor's process id and its children's, by stage."""
+    """What runs: the supervisor's process id, when it began (clock ticks since boot), its children's ids by stage."""
 
     pid: int
+    began: int
     stages: dict[str, int]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process still is, not a later one with its id."""
+        return _began(self.pid) == self.began
 
 
 class AlreadyUpError(PropolisError):
@@ -103,22 +110,24 @@ def processes(config: Config, clock: Clock, workers: int) -> list[Process]:
 async def supervise(config: Config, clock: Clock, workers: int) -> None:
     """Run everything until cancelled. Raises :class:`PropolisError` when the stream cannot start."""
     with lock(config.state):
-        server = None
-        if not config.stream.url:
-            listen = host_port(config.stream.listen, config.path, "stream.listen")
-            server = EmbeddedServer(folder(config), listen, clock)
-            await server.start()
-        watch = asyncio.ensure_future(server.watch()) if server else None
-        address = address_of(config)
-        stream = await connect(address.url, "supervisor", credential=address.credential)
-        await provision(stream, config.stream)
-        await stream.close()
+        server = watch = None
         stages = processes(config, clock, workers)
         try:
+            if not config.stream.url:
+                listen = host_port(config.stream.listen, config.path, "stream.listen")
+                server = EmbeddedServer(folder(config), listen, clock)
+                await server.start()
+                watch = asyncio.ensure_future(server.watch())
+            # before the stream is reached, so that `propolis down` ends this while it waits for a cluster
+            _write(config, stages, server)
+            address = address_of(config)
+            stream = await connect(address.url, "supervisor", credential=address.credential)
+            await provision(stream, config.stream)
+            await stream.close()
             async with asyncio.TaskGroup() as tasks:
                 for stage in stages:
                     tasks.create_task(stage.keep(), name=stage.name)
-                tasks.create_task(_write_running(config, stages, server))
+                tasks.create_task(_keep_written(config, stages, server))
         finally:
             await asyncio.shield(asyncio.gather(*(stage.stop() for stage in stages)))
             if server:
@@ -128,20 +137,28 @@ async def supervise(config: Config, clock: Clock, workers: int) -> None:
             running_file(config.state).unlink(missing_ok=True)
 
 
-async def _write_running(config: Config, stages: Sequence[Process], server: EmbeddedServer | None) -> None:
+async def _keep_written(config: Config, stages: Sequence[Process], server: EmbeddedServer | None) -> None:
     """Keep the list of what runs current."""
-    written = b""
+    written = _write(config, stages, server)
     while True:
-        pids = {stage.name: stage.pid for stage in stages}
-        if server:
-            pids["stream"] = server.pid or 0
-        text = msgspec.json.encode(Running(os.getpid(), pids))
-        if text != written:
-            temporary = running_file(config.state).with_suffix(".new")
-            temporary.write_bytes(text)
-            temporary.replace(running_file(config.state))
-            written = text
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(WRITE_SECONDS)
+        if _listed(stages, server) != written:
+            written = _write(config, stages, server)
+
+
+def _listed(stages: Sequence[Process], server: EmbeddedServer | None) -> Running:
+    pids = {stage.name: stage.pid for stage in stages}
+    if server:
+        pids["stream"] = server.pid or 0
+    return Running(os.getpid(), _began(os.getpid()) or 0, pids)
+
+
+def _write(config: Config, stages: Sequence[Process], server: EmbeddedServer | None) -> Running:
+    listed = _listed(stages, server)
+    temporary = running_file(config.state).with_suffix(".new")
+    temporary.write_bytes(msgspec.json.encode(listed))
+    temporary.replace(running_file(config.state))
+    return listed
 
 
 def running_file(state: Path) -> Path:
@@ -150,12 +167,24 @@ def running_file(state: Path) -> Path:
 
 
 def running(state: Path) -> Running | None:
-    """What runs with this state folder, or None."""
+    """What runs with this state folder, or None.
+
+    What a killed supervisor or the last boot left behind counts for nothing, whoever has its process id by now.
+    """
     try:
         listed = msgspec.json.decode(running_file(state).read_bytes(), type=Running)
     except (OSError, msgspec.MsgspecError):
         return None
-    return listed if Path(f"/proc/{listed.pid}").exists() else None
+    return listed if listed.is_alive else None
+
+
+def _began(pid: int) -> int | None:
+    """When a process began, in clock ticks since boot; None if there is none, or only its exit code (proc(5), stat)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(fields[19]) if fields[0] not in b"ZX" else None
 
 
 @contextlib.contextmanager

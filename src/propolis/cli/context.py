@@ -19,7 +19,8 @@ from propolis.stream import Stream, address_of, connect
 from propolis.supervisor import running
 
 ANSWER_SECONDS = 10.0
-out = Console()
+out = Console(soft_wrap=True)
+"""Lines are left whole: a password or a path that was broken in two cannot be copied."""
 err = Console(stderr=True)
 
 T = TypeVar("T")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import uvloop
@@ -56,10 +55,11 @@ def up(
             )
         _foreground(settings, arm=arm)
         return
+    behind = None
     if not is_running:
         preflight(settings)
-        _background(settings)
-    uvloop.run(_await_ready(settings, arm=arm))
+        behind = _background(settings)
+    uvloop.run(_await_ready(settings, behind, arm=arm))
 
 
 def down(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
@@ -71,8 +71,12 @@ def down(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
-    while Path(f"/proc/{running.pid}").exists() and time.monotonic() < deadline:
+    while running.is_alive and time.monotonic() < deadline:
         time.sleep(0.05)
+    if running.is_alive:
+        raise PropolisError(
+            f"process {running.pid} has not ended after {DOWN_SECONDS:.0f} s; look at it, or try again"
+        )
     out.print("Stopped.")
 
 
@@ -149,8 +153,11 @@ def preflight(settings: Config) -> None:
         for port in lure.ports:
             for address in lure.addresses:
                 listen(settings.path, f"lures.{name}.ports", address, port, shared=False).close()
-    host, port = host_port(settings.console.listen, settings.path, "console.listen")
-    listen(settings.path, "console.listen", host, port, shared=False).close()
+    listening = {"console.listen": settings.console.listen}
+    if not settings.stream.url:
+        listening["stream.listen"] = settings.stream.listen
+    for key, place in listening.items():
+        listen(settings.path, key, *host_port(place, settings.path, key), shared=False).close()
     trusted_networks(settings, SystemClock().now(), this_host())
 
 
@@ -190,15 +197,21 @@ def _foreground(settings: Config, *, arm: bool) -> None:
             if arm:
                 tasks.create_task(_arm_when_ready(settings))
 
-    uvloop.run(wiring.until_signal(work()))
+    try:
+        uvloop.run(wiring.until_signal(work()))
+    except BaseExceptionGroup as group:
+        mistakes, faults = group.split(PropolisError)
+        if faults is not None:
+            raise
+        raise PropolisError("; ".join(str(error) for error in wiring.leaves(mistakes))) from group
 
 
-def _background(settings: Config) -> None:
+def _background(settings: Config) -> "subprocess.Popen[bytes]":
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o750)
     log = settings.state / "propolis.log"
     with log.open("ab") as file:
         log.chmod(0o640)
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "propolis", "up", "--config", str(settings.path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -208,11 +221,11 @@ def _background(settings: Config) -> None:
         )
 
 
-async def _await_ready(settings: Config, *, arm: bool) -> None:
+async def _await_ready(settings: Config, behind: "subprocess.Popen[bytes] | None", *, arm: bool) -> None:
     from propolis.console import first_password  # noqa: PLC0415 - only a start needs it
 
     with err.status("starting …"):
-        beats = await _until_all_beat(settings)
+        beats = await _until_all_beat(settings, behind)
     if arm:
         async with connected(settings) as stream:
             await _arm(stream)
@@ -220,7 +233,10 @@ async def _await_ready(settings: Config, *, arm: bool) -> None:
     _banner(settings, password=first_password(settings.state), mode="armed" if arm else mode_of(beats))
 
 
-async def _until_all_beat(settings: Config) -> list[Heartbeat]:
+async def _until_all_beat(
+    settings: Config, behind: "subprocess.Popen[bytes] | None" = None
+) -> list[Heartbeat]:
+    """Their heartbeats once all stages have one. Raises when the process ``behind`` ends, or nothing comes of it."""
     expected = {
         "sensor": _workers(settings),
         "detect": settings.detection.workers,
@@ -233,6 +249,8 @@ async def _until_all_beat(settings: Config) -> list[Heartbeat]:
     missing: Any = list(expected)
     while time.monotonic() < deadline:
         await asyncio.sleep(0.2)
+        if behind is not None and behind.poll() is not None:
+            raise PropolisError(f"ended with {behind.returncode}; see {settings.state / 'propolis.log'}")
         if supervisor.running(settings.state) is None:
             continue
         try:

@@ -20,6 +20,7 @@ from propolis.decisions import (
     Entry,
     Extended,
     Refused,
+    Revoked,
     about,
     commands,
     decode_acknowledgement,
@@ -104,9 +105,8 @@ def stand_down(
 ) -> None:
     """Lift everything that is in force, and only write down from now on."""
     answer = _command(config, commands.StandDown(by=who(), reason=reason))
-    out.print(
-        f"Stood down; {sum(type(entry).__name__ == 'Revoked' for entry in answer.entries)} decisions lifted."
-    )
+    lifted = sum(isinstance(entry, Revoked) for entry in answer.entries) + answer.omitted
+    out.print(f"Stood down; {lifted} decisions lifted.")
 
 
 def why(

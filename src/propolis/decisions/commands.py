@@ -50,11 +50,22 @@ class Rehearse(_Command, frozen=True, kw_only=True):
 Command: TypeAlias = Add | Revoke | Arm | StandDown | Rehearse
 
 
+MAX_ANSWER_ENTRIES = 1_000
+"""Entries in one answer: a message has its bounds."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The entries that followed; ``error`` says why nothing did."""
+    """The first entries that followed, and how many more; ``error`` says why none did."""
 
     entries: tuple[Entry, ...] = ()
+    omitted: int = 0
     error: str = ""
+
+
+def shortened(answer: Answer) -> Answer:
+    """The same with no more than :data:`MAX_ANSWER_ENTRIES` entries."""
+    omitted = max(0, len(answer.entries) - MAX_ANSWER_ENTRIES)
+    return Answer(entries=answer.entries[:MAX_ANSWER_ENTRIES], omitted=omitted, error=answer.error)
 
 
 _COMMAND = msgspec.json.Decoder(Command)
@@ -76,5 +87,8 @@ def decode_command(data: bytes) -> Command | str:
 
 
 def decode_answer(data: bytes) -> Answer:
-    """What :func:`encode` wrote for an answer."""
-    return _ANSWER.decode(data)
+    """What :func:`encode` wrote for an answer; anything else is an answer that says so."""
+    try:
+        return _ANSWER.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        return Answer(error=f"not an answer: {error}")

@@ -18,20 +18,20 @@ from propolis.decisions.decider import Decider
 from propolis.decisions.decision import Decision
 from propolis.decisions.decision import encode as encode_decision
 from propolis.decisions.guards import Drill
-from propolis.decisions.lease import Lease
+from propolis.decisions.lease import Lease, LeaseLost
 from propolis.decisions.ledger import Decided, Entry, Expired, Extended, Revoked
 from propolis.decisions.ledger import decode as decode_entry
 from propolis.decisions.ledger import encode as encode_entry
 from propolis.decisions.networks import Networks
 from propolis.decisions.never_block import this_host, trusted_networks
 from propolis.errors import CodecError, ConfigError
-from propolis.notes import BadMessage, StageStarted, TrustedListStale, tell
+from propolis.findings import Finding
+from propolis.notes import BadMessage, StageStarted, StandingBy, TrustedListStale, tell
 from propolis.stream import (
-    Msg,
     Pull,
     Pulse,
-    Refused,
     Request,
+    Stored,
     Stream,
     address_of,
     connect,
@@ -48,32 +48,42 @@ MAX_DRILL_SECONDS = 3_600.0
 
 async def run(config: Config, clock: Clock) -> None:
     """Decide, until cancelled; stands by while another decider lives."""
-    trusted = trusted_networks(config, clock.now(), this_host())
+    trusted_networks(
+        config, clock.now(), this_host()
+    )  # an operator's mistake is told before anything is waited for
     address = address_of(config)
     stream = await connect(address.url, "decide", credential=address.credential)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(stream.close)
         await provision(stream, config.stream)
-        lease = Lease(stream, config.host_name)
-        await lease.acquire()
-        entries = [entry async for entry in read_ledger(stream)]
-        decider = Decider(config.decisions, trusted, entries)
-        stage = Stage(config, stream, decider, clock)
+        while True:
+            lease = Lease(stream, config.host_name, clock)
+            await lease.acquire()
+            try:
+                await _lead(config, stream, lease, clock)
+            except* LeaseLost as lost:
+                tell(StandingBy(stage="decide", why="; ".join(str(error) for error in lost.exceptions)))
+
+
+async def _lead(config: Config, stream: Stream, lease: Lease, clock: Clock) -> None:
+    """Decide from what the ledger says, as long as the lease is ours. Raises :class:`LeaseLost` in a group."""
+    trusted = trusted_networks(config, clock.now(), this_host())
+    entries = [entry async for entry in read_ledger(stream)]
+    decider = Decider(config.decisions, trusted, entries)
+    stage = Stage(config, stream, decider, lease, clock)
+    pulse = Pulse(
+        stream, clock, stage="decide", name=config.host_name, host=config.host_name, figures=stage.figures
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lease.keep())
         await stage.protect(trusted)
         await stage.project_all()
-        pulse = Pulse(
-            stream, clock, stage="decide", name=config.host_name, host=config.host_name, figures=stage.figures
-        )
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        await stage.listen()
-        tell(
-            StageStarted(
-                stage="decide", detail=f"{decider.present.mode}, {len(entries)} entries of the ledger read"
-            )
-        )
-        for work in (lease.keep(), stage.judge(), stage.expire(), stage.refresh_trusted(), pulse.run()):
-            tasks.create_task(work)
-        await asyncio.Event().wait()
+        async with stream.answering(commands.SUBJECT, stage.command):
+            detail = f"{decider.present.mode}, {len(entries)} entries of the ledger read"
+            tell(StageStarted(stage="decide", detail=detail))
+            for work in (stage.judge(), stage.expire(), stage.refresh_trusted(), pulse.run()):
+                tasks.create_task(work)
+            await asyncio.Event().wait()
 
 
 async def read_ledger(stream: Stream, start: int = 1) -> AsyncIterator[Entry]:
@@ -83,27 +93,32 @@ async def read_ledger(stream: Stream, start: int = 1) -> AsyncIterator[Entry]:
             try:
                 yield decode_entry(stored.data)
             except CodecError as error:
-                tell(
-                    BadMessage(
-                        stage="decide", subject=stored.subject, sequence=stored.sequence, why=str(error)
-                    )
-                )
+                _tell_bad(stored, error)
+
+
+def _findings(delivery: Stored) -> tuple[Finding, ...]:
+    try:
+        return findings.decode(delivery.data)
+    except CodecError as error:
+        _tell_bad(delivery, error)
+        return ()
+
+
+def _tell_bad(stored: Stored, error: CodecError) -> None:
+    tell(BadMessage(stage="decide", subject=stored.subject, sequence=stored.sequence, why=str(error)))
 
 
 class Stage:
     """Carries what a :class:`~propolis.decisions.decider.Decider` says to the stream."""
 
-    def __init__(self, config: Config, stream: Stream, decider: Decider, clock: Clock) -> None:
+    def __init__(self, config: Config, stream: Stream, decider: Decider, lease: Lease, clock: Clock) -> None:
         self._config = config
         self._stream = stream
         self._decider = decider
+        self._lease = lease
         self._clock = clock
         self._writing = asyncio.Lock()
         self._judged = 0
-
-    async def listen(self) -> None:
-        """Take commands."""
-        await self._stream.client.subscribe(commands.SUBJECT, cb=self._on_command)
 
     async def judge(self) -> None:
         """Findings, in order, each message acknowledged when all that follows from it is stored."""
@@ -111,18 +126,7 @@ class Stage:
         async with contextlib.aclosing(pull):
             while True:
                 for delivery in await pull.next():
-                    try:
-                        found = findings.decode(delivery.data)
-                    except CodecError as error:
-                        tell(
-                            BadMessage(
-                                stage="decide",
-                                subject=delivery.subject,
-                                sequence=delivery.sequence,
-                                why=str(error),
-                            )
-                        )
-                        found = ()
+                    found = _findings(delivery)
                     async with self._writing:
                         now = self._clock.now()
                         await self._write(
@@ -183,8 +187,12 @@ class Stage:
     async def _write(self, entries: Sequence[Entry]) -> None:
         """Entries to the ledger in order, and behind each what it changes in the bucket; again until the stream has it.
 
-        All are on their way at once: the stream takes them in order, so the ledger is never behind the bucket.
+        All are on their way at once, which saves a block the time of one write. Should the ledger not take its entry,
+        it is sent until it does; what a crash then leaves in the bucket alone is lifted at the next start.
         """
+        if not entries:
+            return
+        await self._lease.assure()
         requests = []
         for entry in entries:
             requests.append(
@@ -218,16 +226,15 @@ class Stage:
             subjects.DECISIONS, decision.target.key, encode_decision(decision), ttl_seconds=left + 1
         )
 
-    async def _on_command(self, message: Msg) -> None:
-        command = commands.decode_command(message.data)
+    async def command(self, request: bytes) -> bytes:
+        """Do what an operator asks (:mod:`propolis.decisions.commands`), and say what came of it."""
+        command = commands.decode_command(request)
         if isinstance(command, str):
-            answer = commands.Answer(error=command)
-        else:
-            async with self._writing:
-                answer = self._obey(command)
-                await self._write(answer.entries)
-        with contextlib.suppress(OSError, Refused):
-            await message.respond(commands.encode(answer))
+            return commands.encode(commands.Answer(error=command))
+        async with self._writing:
+            answer = self._obey(command)
+            await self._write(answer.entries)
+        return commands.encode(commands.shortened(answer))
 
     def _obey(self, command: commands.Command) -> commands.Answer:
         now, decider = self._clock.now(), self._decider

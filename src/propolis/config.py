@@ -95,7 +95,7 @@ class Detection(_Section, frozen=True, kw_only=True):
     rules: Annotated[str, Meta(description="folder of further rules; empty: only the built-in ones")] = ""
     checkpoint_seconds: Annotated[
         Seconds, Meta(description="how often state is stored with its sequence")
-    ] = 1.0
+    ] = 5.0
     max_sources: Annotated[
         Positive, Meta(description="sources tracked per lane; the longest silent is forgotten first")
     ] = 131_072

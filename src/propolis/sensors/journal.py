@@ -21,6 +21,8 @@ from propolis.events import Interaction
 from propolis.sensors.segment import Segment
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+HEAD_BYTES = 4
+"""Before each record: its length, big-endian."""
 _CLOSED = -1
 
 Batch: TypeAlias = list[Interaction]
@@ -76,6 +78,7 @@ class Journal:
         self._size = 0
         self._sizes: dict[int, int] = {}
         self._unkept: dict[int, int] = {}
+        self._buffer = bytearray(HEAD_BYTES)
         self._number = 0
         self._batch_began = 0
         self._is_torn = False
@@ -116,9 +119,7 @@ class Journal:
 
     def append(self, rows: Batch) -> int:
         """Write rows; returns when the kernel has them, how many bytes they are."""
-        record = _ENCODER.encode(Rows(rows))
-        self._write(record)
-        return len(record)
+        return self._write(Rows(rows))
 
     def close_batch(self) -> int:
         """Mark the rows since the last mark as one batch; returns its number.
@@ -127,7 +128,7 @@ class Journal:
         """
         self._number += 1
         if not self._is_torn:
-            self._write(_ENCODER.encode(Closed(self._number)))
+            self._write(Closed(self._number))
         if self._is_torn:
             self._cut(self._batch_began)
         else:
@@ -142,7 +143,7 @@ class Journal:
         """The stream has this batch; segments that hold nothing else are removed."""
         if self._unkept.pop(number, None) is None:
             return
-        self._write(_ENCODER.encode(Kept(number)))
+        self._write(Kept(number))
         self._remove_old()
 
     def drop(self, number: int) -> None:
@@ -181,19 +182,24 @@ class Journal:
                 f"{self._folder}: another sensor worker writes here; give this one another --worker or sensors.name"
             ) from error
 
-    def _write(self, record: bytes) -> None:
+    def _write(self, record: Record) -> int:
+        """Append a record; how many bytes it is, whether the disk took it or not."""
         if self._file is None:
             self._begin()
+        framed = self._buffer
+        _ENCODER.encode_into(record, framed, HEAD_BYTES)
+        framed[:HEAD_BYTES] = (len(framed) - HEAD_BYTES).to_bytes(HEAD_BYTES, "big")
         if self._file is None:
             self._is_torn = True
-            return
+            return len(framed)
         try:
-            self._file.write(_framed(record))
+            self._file.write(framed)
         except OSError as error:
             self._fail(error)
-            return
-        self.failing = ""
-        self._size = self._file.size
+        else:
+            self.failing = ""
+            self._size = self._file.size
+        return len(framed)
 
     def _cut(self, size: int) -> None:
         if self._file is not None:
@@ -211,7 +217,7 @@ class Journal:
             self._fail(error)
             return
         self._size = 0
-        self._write(_ENCODER.encode(Began(self._number)))
+        self._write(Began(self._number))
         self._batch_began = self._size
 
     def _fail(self, error: OSError) -> None:

@@ -33,7 +33,7 @@ class Segment:
         except OSError:
             os.ftruncate(self._file, 0)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append all of ``data`` or, with an ``OSError``, nothing of it."""
         end = self.size + len(data)
         if self._map is not None and end <= self._mapped:
@@ -59,7 +59,7 @@ class Segment:
             os.ftruncate(self._file, self.size)
         os.close(self._file)
 
-    def _write_behind(self, data: bytes) -> None:
+    def _write_behind(self, data: bytes | bytearray) -> None:
         try:
             written = os.pwrite(self._file, data, self.size)
         except OSError:

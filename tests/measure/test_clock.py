@@ -85,7 +85,7 @@ def test_a_defence_is_from_the_first_packet_to_the_read_back() -> None:
 def test_extensions_ends_and_pretence_are_no_defences() -> None:
     one = block("93.184.216.34")
     acknowledgements = [
-        read_back(one, revision=2),
+        read_back(block("93.184.216.35"), revision=2),
         read_back(one, holds=False),
         read_back(one, enforcer="dry-run", enforces=False),
     ]
@@ -93,6 +93,24 @@ def test_extensions_ends_and_pretence_are_no_defences() -> None:
     assert report.stages["total"].n == 0
     assert report.never_defended == 1
     assert [path.enforces for path in report.paths] == [False]
+
+
+def test_an_enforcer_that_starts_again_and_finds_its_work_done_defends_against_nobody_new() -> None:
+    one = block("93.184.216.34")
+    again = read_back(one, after_ms=600_000)
+    report = summarise(
+        [again, read_back(one), again, read_back(one, after_ms=5, host="web-2")], decided(one), NOW
+    )
+    assert report.stages["total"] == Spread(2, 9.0, 8.0, 10.0, 10.0, 10.0)
+
+
+def test_what_was_extended_before_anybody_got_to_it_is_a_defence() -> None:
+    one = block("93.184.216.34")
+    late = read_back(one, revision=2)
+    assert summarise([late], decided(one), NOW + 60 * SECOND).never_defended == 0
+    assert summarise([late], decided(one), NOW).stages["total"].n == 1
+    assert summarise([late, read_back(one, after_ms=1)], decided(one), NOW).stages["total"].mean == 6.0
+    assert summarise([late], [], NOW).stages["total"].n == 0
 
 
 def test_what_is_still_on_its_way_is_not_yet_undefended() -> None:

@@ -78,3 +78,8 @@ def test_looking_around_is_no_attack_and_neither_is_what_came_before_the_start()
     ]
     (exposure,) = exposures([beat("edge-1.0")], found)
     assert exposure.first_attack_seconds is None
+
+
+def test_a_sensor_may_say_what_it_likes() -> None:
+    (exposure,) = exposures([beat("edge-1.0", first_connection="now", connections=["many"])], [])
+    assert (exposure.first_scan_seconds, exposure.connections) == (None, 0)

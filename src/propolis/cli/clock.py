@@ -52,7 +52,7 @@ def clock(
 
 async def look(_config: Config, stream: Stream, start: int, now: int) -> Times:
     """The report since ``start`` (UTC ns), from what the stream keeps."""
-    acknowledgements = [ack async for ack in _acknowledgements(stream) if ack.applied >= start]
+    acknowledgements = [ack async for ack in _acknowledgements(stream) if ack.decided >= start]
     entries = [entry async for entry in read_ledger(stream) if entry.time >= start]
     found = [finding async for finding in _findings(stream) if finding.found >= start]
     beats = await heartbeats(stream)

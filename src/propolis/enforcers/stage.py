@@ -20,6 +20,7 @@ from propolis.stream import (
     Publisher,
     Pull,
     Pulse,
+    Refused,
     Stream,
     Unreachable,
     address_of,
@@ -37,7 +38,8 @@ PREFIX = f"$KV.{subjects.DECISIONS}."
 async def run(config: Config, enforcer: Enforcer, clock: Clock, *, alias: str = "") -> None:
     """Enforce, until cancelled. Raises :class:`~propolis.errors.EnforcerError` when this machine cannot.
 
-    With an ``alias`` it carries out only what is decided for that name (a drill's own enforcer), nothing that is for all.
+    With an ``alias`` it carries out only what is decided for that name (a drill's own enforcer), nothing that is for
+    all.
     """
     name = alias or enforcer.name
     enforcer.open()
@@ -62,7 +64,7 @@ async def run(config: Config, enforcer: Enforcer, clock: Clock, *, alias: str = 
         await stage.catch_up(pull)
         tell(StageStarted(stage="enforcer", detail=f"{name}, {len(stage.active)} decisions in force"))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for work in (publisher.run(), pulse.run(), stage.follow(pull), stage.tick()):
+        for work in (publisher.run(), pulse.run(), stage.follow(pull), stage.tick(), stage.relist()):
             tasks.create_task(work)
         await asyncio.Event().wait()
 
@@ -75,7 +77,8 @@ async def _watch(stream: Stream) -> Pull:
                 f"KV_{subjects.DECISIONS}",
                 {"deliver_policy": "last_per_subject", "filter_subject": f"{PREFIX}>"},
             )
-        except Unreachable:
+        except (Unreachable, Refused) as error:
+            stream.trouble(str(error))
             await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -101,26 +104,22 @@ class Stage:
         self._publisher = publisher
         self._clock = clock
         self._busy = asyncio.Lock()
-        self._applied: dict[Target, tuple[str, int]] = {}
-        self._decided: dict[Target, Decision] = {}
-        self._by_key: dict[str, Target] = {}
+        self._applied: dict[Target, Decision] = {}
+        self._by_key: dict[str, tuple[int, Target]] = {}
         self._seen = 0
         self._drift = Drift()
         self._drifted = 0
         self._reconciled_at = 0
-        self._relist = False
+        self._was_cut_off = asyncio.Event()
         self.active = Active()
         self.pulse: Pulse | None = None
 
     async def catch_up(self, pull: Pull) -> None:
         """Learn everything in force before the world is touched: an empty set would open the door."""
-        if pull.pending:
-            while True:
-                deliveries = await pull.next()
+        async with contextlib.aclosing(pull.backlog()) as backlog:
+            async for deliveries in backlog:
                 for delivery in deliveries:
                     self._learn(delivery)
-                if not pull.pending:
-                    break
         self._apply(whole=True)
 
     async def follow(self, pull: Pull) -> None:
@@ -144,25 +143,32 @@ class Stage:
                     self._apply()
                 if self._clock.monotonic() - self._reconciled_at >= every:
                     self._reconcile()
-                if self._relist:
-                    await self._compare_keys()
 
     def relist_soon(self) -> None:
-        """We were cut off and may have missed a key's end: compare with the whole bucket at the next tick."""
-        self._relist = True
+        """We were cut off and may have missed a key's end: compare with the whole bucket."""
+        self._was_cut_off.set()
+
+    async def relist(self) -> None:
+        """Let go of what ended while we were cut off: its marker may be gone by now."""
+        while True:
+            await self._was_cut_off.wait()
+            self._was_cut_off.clear()
+            try:
+                await self._compare_keys()
+            except (Unreachable, Refused):
+                self._was_cut_off.set()
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _compare_keys(self) -> None:
-        self._relist = False
-        try:
-            present = {
-                stored.subject.removeprefix(PREFIX) async for stored in self._stream.keys(subjects.DECISIONS)
-            }
-        except Unreachable:
-            self._relist = True
-            return
-        for key in self._by_key.keys() - present:
-            self.active.drop(self._by_key.pop(key))
-        self._apply()
+        before = dict(self._by_key)
+        present = {
+            stored.subject.removeprefix(PREFIX) async for stored in self._stream.keys(subjects.DECISIONS)
+        }
+        async with self._busy:
+            for key in before.keys() - present:
+                if self._by_key.get(key) == before[key]:  # else it was decided anew while we looked
+                    self._forget(key)
+            self._apply()
 
     def figures(self) -> dict[str, Any]:
         """For the heartbeat."""
@@ -180,26 +186,31 @@ class Stage:
         }
 
     def _learn(self, delivery: Delivery) -> None:
+        key = delivery.subject.removeprefix(PREFIX)
         if is_marker(delivery.headers):
-            target = self._by_key.pop(delivery.subject.removeprefix(PREFIX), None)
-            if target is not None:
-                self.active.drop(target)
+            self._forget(key)
             return
         try:
             decision = decode(delivery.data)
         except CodecError as error:
-            tell(
-                BadMessage(
-                    stage="enforcer", subject=delivery.subject, sequence=delivery.sequence, why=str(error)
-                )
+            note = BadMessage(
+                stage="enforcer", subject=delivery.subject, sequence=delivery.sequence, why=str(error)
             )
+            tell(note)
             return
-        if self._name in decision.scope or (not self._only_named and decision.covers(self._name)):
-            self.active.put(decision)
-            self._decided[decision.target] = decision
-            self._by_key[decision.target.key] = decision.target
+        target = decision.target
+        if not (self._name in decision.scope or (not self._only_named and decision.covers(self._name))):
+            self.active.drop(target)
+        elif self.active.put(decision):
+            self._by_key[key] = delivery.sequence, target
         else:
-            self.active.drop(decision.target)
+            tell(NotHeld(enforcer=self._name, target=target.value, decision=decision.id))
+
+    def _forget(self, key: str) -> None:
+        """The key is gone: deleted, or past its time."""
+        _, target = self._by_key.pop(key, (0, None))
+        if target is not None:
+            self.active.drop(target)
 
     def _apply(self, *, whole: bool = False) -> None:
         changed = self.active.since(self._seen) if not whole else None
@@ -211,18 +222,19 @@ class Stage:
         """Acknowledge what the world holds now, decision by decision; say so if it does not."""
         held = self._enforcer.read_back(changed)
         now = self._clock.now()
-        for target in list(self._decided) if changed is None else changed:
-            decision = self.active.get(target)
-            if blocked_until(decision, now) and decision is not None:
-                mark = (decision.id, decision.revision)
-                if target not in held:
-                    tell(NotHeld(enforcer=self._name, target=target.value, decision=decision.id))
-                elif self._applied.get(target) != mark:
-                    self._applied[target] = mark
-                    self._acknowledge(decision, now, holds=True)
-            elif target in self._applied and target not in held:
-                del self._applied[target]
-                self._acknowledge(self._decided.pop(target), now, holds=False)
+        for target in {*self.active, *self._applied} if changed is None else changed:
+            decision, before = self.active.get(target), self._applied.get(target)
+            if decision is None or not blocked_until(decision, now):
+                if before is not None and target not in held:
+                    del self._applied[target]
+                    self._acknowledge(before, now, holds=False)
+            elif target not in held:
+                tell(NotHeld(enforcer=self._name, target=target.value, decision=decision.id))
+            elif before is None or (before.id, before.revision) != (decision.id, decision.revision):
+                self._applied[target] = decision
+                if before is not None and before.id != decision.id:
+                    self._acknowledge(before, now, holds=False)
+                self._acknowledge(decision, now, holds=True)
 
     def _acknowledge(self, decision: Decision, now: int, *, holds: bool) -> None:
         offset, error = (self.pulse.offset, self.pulse.error) if self.pulse else (0, 0)

@@ -1,12 +1,14 @@
 """The clock of defence: how long from the first packet of the evidence to an enforcement that was read back. Pure.
 
-t0 first packet · t1 finding · t2 decision · t3 read back. Only the first revision of a decision counts: an extension
-defends against nobody new. What only pretends (a dry run) is timed and shown, and never counted as a defence.
+t0 first packet · t1 finding · t2 decision · t3 read back. Only the first read-back of a decision by an enforcer counts:
+an extension defends against nobody new, nor does an enforcer that starts again and finds its work done. What only
+pretends (a dry run) is timed and shown, and never counted as a defence.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -106,7 +108,9 @@ def summarise(
     acknowledgements: Iterable[Acknowledgement], entries: Sequence[Entry] = (), now: int = 0
 ) -> Report:
     """A report over acknowledgements and the ledger of the same period; ``now`` (UTC ns) decides what is overdue."""
-    firsts = [ack for ack in acknowledgements if ack.holds and ack.revision == 1]
+    firsts = _first_of_each(
+        acknowledgements, {entry.decision.id for entry in entries if isinstance(entry, Decided)}
+    )
     real = [ack for ack in firsts if ack.enforces]
     by_path: dict[tuple[str, str, str, bool], list[int]] = defaultdict(list)
     for ack in firsts:
@@ -139,6 +143,24 @@ def summarise(
         revoked=one_by_one,
         false_block_rate=round(one_by_one / len(blocks), 6) if blocks else 0.0,
     )
+
+
+def _first_of_each(
+    acknowledgements: Iterable[Acknowledgement], begun: AbstractSet[str]
+) -> list[Acknowledgement]:
+    """The first read-back of each decision by each enforcer.
+
+    A later revision can be the first that is read back, when it came before the enforcer got to the one before it: it
+    counts if its decision is known to have ``begun`` in this period.
+    """
+    firsts: dict[tuple[str, str, str], Acknowledgement] = {}
+    for ack in acknowledgements:
+        if not ack.holds or (ack.revision > 1 and ack.decision not in begun):
+            continue
+        key = ack.decision, ack.enforcer, ack.host
+        if key not in firsts or ack.applied < firsts[key].applied:
+            firsts[key] = ack
+    return list(firsts.values())
 
 
 def histogram(durations_ns: Iterable[int]) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ def exposures(heartbeats: Iterable[Heartbeat], findings: Iterable[Finding]) -> t
     found = []
     for sensor, beats in sorted(workers.items()):
         started = min(beat.started for beat in beats)
-        scans = [beat.figures.get("first_connection", 0) for beat in beats]
+        scans = [_figure(beat, "first_connection") for beat in beats]
         first_scan = min((scan for scan in scans if scan), default=None)
         first_attack = min((attack for attack in attacks.get(sensor, ()) if attack >= started), default=None)
         found.append(
@@ -44,10 +44,15 @@ def exposures(heartbeats: Iterable[Heartbeat], findings: Iterable[Finding]) -> t
                 started,
                 _seconds(started, first_scan),
                 _seconds(started, first_attack),
-                sum(beat.figures.get("connections", 0) for beat in beats),
+                sum(_figure(beat, "connections") for beat in beats),
             )
         )
     return tuple(found)
+
+
+def _figure(beat: Heartbeat, name: str) -> int:
+    value = beat.figures.get(name)
+    return value if isinstance(value, int) else 0  # another host says what it likes
 
 
 def _seconds(start: int, moment: int | None) -> float | None:

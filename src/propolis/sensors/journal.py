@@ -1,6 +1,6 @@
 """What a decoy saw, on disk before the attacker sees an answer, until the stream has it.
 
-One append-only file a segment, records of a 4-byte length and MessagePack. A record is rows, the mark that closes a
+One append-only file a segment, records of a length, a CRC-32 and MessagePack. A record is rows, the mark that closes a
 batch, the note that a batch is stored, or, at the beginning of a segment, the number of the last batch before it. After
 a crash the batches are read back exactly as they were cut, under the ids they had, so the stream takes each once. The
 page cache outlives a killed process: no sync is needed for that (a power failure may cost what the stream had not
@@ -10,6 +10,8 @@ acknowledged yet). On a full disk the journal fails, says so, and goes on when t
 import contextlib
 import fcntl
 import os
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -21,8 +23,9 @@ from propolis.events import Interaction
 from propolis.sensors.segment import Segment
 
 SEGMENT_BYTES = 4 * 1024 * 1024
-HEAD_BYTES = 4
-"""Before each record: its length, big-endian."""
+HEAD_BYTES = 8
+"""Before each record: its length, and the CRC-32 of the whole with zeros in the place of the CRC; both big-endian."""
+_HEAD = struct.Struct(">II")
 _CLOSED = -1
 
 Batch: TypeAlias = list[Interaction]
@@ -188,7 +191,7 @@ class Journal:
             self._begin()
         framed = self._buffer
         _ENCODER.encode_into(record, framed, HEAD_BYTES)
-        framed[:HEAD_BYTES] = (len(framed) - HEAD_BYTES).to_bytes(HEAD_BYTES, "big")
+        _frame(framed)
         if self._file is None:
             self._is_torn = True
             return len(framed)
@@ -274,16 +277,18 @@ class Journal:
                 case Kept(number):
                     self._unkept.pop(number, None)
                     self._number = max(self._number, number)
-        mark = b""
+        mark = bytearray()
         if is_open:
             self._number += 1
             self._unkept[self._number] = segment
-            mark = _framed(_ENCODER.encode(Closed(self._number)))
+            mark = bytearray(HEAD_BYTES)
+            _ENCODER.encode_into(Closed(self._number), mark, HEAD_BYTES)
+            _frame(mark)
         if whole < len(data) or mark:
             self._mend(path, whole, mark)
         self._sizes[segment] = whole + len(mark)
 
-    def _mend(self, path: Path, whole: int, mark: bytes) -> None:
+    def _mend(self, path: Path, whole: int, mark: bytearray) -> None:
         try:
             os.truncate(path, whole)
             with path.open("ab") as file:
@@ -306,13 +311,17 @@ def _identity(path: Path) -> str:
 def records(data: bytes) -> Iterator[tuple[Record, int]]:
     """Every whole record and where it ends; a damaged one ends the reading: what is behind it is not trusted."""
     offset = 0
-    while offset + 4 <= len(data):
-        length = int.from_bytes(data[offset : offset + 4], "big")
-        end = offset + 4 + length
+    while offset + HEAD_BYTES <= len(data):
+        length, check = _HEAD.unpack_from(data, offset)
+        begin = offset + HEAD_BYTES
+        end = begin + length
         if end > len(data):
             return
+        record_bytes = data[begin:end]
+        if zlib.crc32(record_bytes, zlib.crc32(_HEAD.pack(length, 0))) != check:
+            return
         try:
-            record = _DECODER.decode(data[offset + 4 : end])
+            record = _DECODER.decode(record_bytes)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         yield record, end
@@ -332,5 +341,8 @@ def _batches(data: bytes) -> Iterator[tuple[int, Batch]]:
                 pass
 
 
-def _framed(record: bytes) -> bytes:
-    return len(record).to_bytes(4, "big") + record
+def _frame(framed: bytearray) -> None:
+    """Write the head into the room before a record."""
+    length = len(framed) - HEAD_BYTES
+    _HEAD.pack_into(framed, 0, length, 0)
+    _HEAD.pack_into(framed, 0, length, zlib.crc32(framed))

@@ -1,17 +1,17 @@
 """A load of real connections from many sources: ``python -m bench.load RATE SECONDS SOURCES PORTS [BASE TARGET FILE]``.
 
-One process, one epoll, open loop: connections begin when they are due, whether or not earlier ones were answered. A
+One process, open loop: connections begin when they are due, whether or not earlier ones were answered, and each is
+looked at every few milliseconds, so that the generator costs little of the machine it shares. A
 hit is a new connection with one request or log-in attempt; it counts as acknowledged when the decoy's whole answer
 came. Sources are the addresses from BASE on (127.10.0.0), the decoys are at TARGET (127.0.0.1). With FILE, each
 acknowledged hit is written there: 4 bytes of source address, 2 of source port, big-endian. Prints one JSON object.
 """
 
-import select
 import signal
 import socket
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 import msgspec
@@ -51,20 +51,23 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 TAKEOVER = b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$15\r\n/var/spool/cron\r\n"
 OPEN_AT_ONCE = 4_000
 HIT_SECONDS = 3.0
+LOOK_SECONDS = 0.010
+TICK_SECONDS = 0.002
+IP_BIND_ADDRESS_NO_PORT = 24
 
 
 class Hit:
-    """One connection: what is to be sent at each step, and what ends an answer."""
+    """One connection: what is to be sent at each step, and when something last happened on it."""
 
-    __slots__ = ("began", "connection", "kind", "received", "step", "steps")
+    __slots__ = ("began", "connection", "is_answered", "kind", "seen", "step", "steps")
 
-    def __init__(self, connection: socket.socket, kind: str, steps: tuple[bytes, ...]) -> None:
+    def __init__(self, connection: socket.socket, kind: str, steps: tuple[bytes, ...], now: float) -> None:
         self.connection = connection
         self.kind = kind
         self.steps = steps
         self.step = 0
-        self.received = 0
-        self.began = time.monotonic()
+        self.is_answered = False
+        self.began = self.seen = now
 
 
 def plan(number: int, turn: int, ports: dict[str, int]) -> tuple[str, tuple[bytes, ...]]:
@@ -88,104 +91,92 @@ def main() -> None:
     base = int.from_bytes(socket.inet_aton(sys.argv[5] if len(sys.argv) > 5 else "127.10.0.0"))
     target = sys.argv[6] if len(sys.argv) > 6 else "127.0.0.1"
     keep = Path(sys.argv[7]).open("wb") if len(sys.argv) > 7 else None  # noqa: SIM115 - open for the whole run
-    poll = select.epoll()
-    hits: dict[int, Hit] = {}
+    waiting: deque[Hit] = deque()
     done: Counter[str] = Counter()
-    failed = 0
-    started = 0
-    start = time.monotonic()
-    ends = start + seconds
+    failed = started = 0
     stop: list[float] = []
     signal.signal(signal.SIGINT, lambda *_: stop.append(time.monotonic()))
-    last_sweep = start
+    start = time.monotonic()
+    ends = start + seconds
     while True:
         now = time.monotonic()
         if stop:
             ends = min(ends, stop[0])
         due = int((min(now, ends) - start) * rate)
-        while started < due and len(hits) < OPEN_AT_ONCE:
+        while started < due and len(waiting) < OPEN_AT_ONCE:
             number = started * 7_919 % sources
             kind, steps = plan(number, started, ports)
-            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            connection.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
-            connection.bind((socket.inet_ntoa((base + number).to_bytes(4, "big")), 0))
-            connection.connect_ex((target, ports[kind]))
-            hit = hits[connection.fileno()] = Hit(connection, kind, steps)
-            poll.register(
-                connection.fileno(), select.EPOLLIN if begin(hit) else select.EPOLLIN | select.EPOLLOUT
-            )
+            waiting.append(begin((base + number).to_bytes(4, "big"), (target, ports[kind]), kind, steps, now))
             started += 1
-        for descriptor, event in poll.poll(0.001 if now < ends else 0.01):
-            known = hits.get(descriptor)
-            if known is not None and not advance(known, event, poll):
-                hit = known
-                del hits[descriptor]
-                if hit.received and keep is not None:
+        while waiting and now - waiting[0].seen >= LOOK_SECONDS:
+            hit = waiting.popleft()
+            if advance(hit):
+                hit.seen = now
+                if now - hit.began < HIT_SECONDS:
+                    waiting.append(hit)
+                    continue
+            if hit.is_answered:
+                done[hit.kind] += 1
+                if keep is not None:
                     host, port = hit.connection.getsockname()
                     keep.write(socket.inet_aton(host) + port.to_bytes(2, "big"))
-                hit.connection.close()
-                if hit.received:
-                    done[hit.kind] += 1
-                else:
-                    failed += 1
-        if now - last_sweep > 1.0:
-            last_sweep = now
-            for descriptor in [d for d, hit in hits.items() if now - hit.began > HIT_SECONDS]:
-                hits.pop(descriptor).connection.close()
+            else:
                 failed += 1
-        if now >= ends and not hits:
+            hit.connection.close()
+        if now >= ends and not waiting:
             break
-    elapsed = time.monotonic() - start
+        time.sleep(TICK_SECONDS)
     if keep is not None:
         keep.close()
-    print(
-        msgspec.json.encode(
-            {
-                "started": started,
-                "acknowledged": done,
-                "failed": failed,
-                "seconds": elapsed,
-                "cpu_seconds": time.process_time(),
-            }
-        ).decode()
-    )
+    said = {"started": started, "acknowledged": done, "failed": failed}
+    took = {"seconds": time.monotonic() - start, "cpu_seconds": time.process_time()}
+    print(msgspec.json.encode({**said, **took}).decode())
 
 
-def begin(hit: Hit) -> bool:
-    """Send the first bytes at once: on this host the handshake is over when connect returns. False if it is not."""
-    if not hit.steps[0]:
+def begin(source: bytes, where: tuple[str, int], kind: str, steps: tuple[bytes, ...], now: float) -> Hit:
+    """Open a connection and send the first bytes at once: on one host the handshake is over when connect returns."""
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    connection.bind((socket.inet_ntoa(source), 0))
+    connection.connect_ex(where)
+    hit = Hit(connection, kind, steps, now)
+    say(hit)
+    return hit
+
+
+def say(hit: Hit) -> None:
+    """Send the next step; if the handshake is not over yet, the next look tries again."""
+    if not hit.steps[hit.step]:
+        hit.step += 1
+        return
+    try:
+        hit.connection.send(hit.steps[hit.step])
+    except OSError:
+        return
+    hit.step += 1
+
+
+def advance(hit: Hit) -> bool:
+    """Look whether something was answered, and go on; False when the hit is over."""
+    if not hit.step:
+        say(hit)
         return True
     try:
-        hit.connection.send(hit.steps[0])
-    except OSError:
-        return False
-    hit.step = 1
-    return True
-
-
-def advance(hit: Hit, event: int, poll: select.epoll) -> bool:
-    """Go on with a hit; False when it is over. ``received`` stays 0 when it was not answered."""
-    try:
-        if event & select.EPOLLOUT:
-            hit.connection.send(hit.steps[0])
-            hit.step = 1
-            poll.modify(hit.connection.fileno(), select.EPOLLIN)
-            return True
         data = hit.connection.recv(65_536)
-        if hit.kind != "telnet":
-            hit.received += len(data)
-            return False
-        if not data:
-            return False
-        hit.step = hit.step or 1
-        if hit.step < len(hit.steps):
-            if hit.step == 1 or b"assword" in data:
-                hit.connection.send(hit.steps[hit.step])
-                hit.step += 1
-            return True
-        hit.received = 1
+    except BlockingIOError:
+        return True
     except OSError:
         return False
+    if hit.kind != "telnet":
+        hit.is_answered = bool(data)
+        return False
+    if not data:
+        return False
+    if hit.step < len(hit.steps):
+        if hit.step == 1 or b"assword" in data:
+            say(hit)
+        return True
+    hit.is_answered = True
     return False
 
 

@@ -13,7 +13,8 @@ from propolis.detection.engine import Engine, State
 from propolis.detection.rules import load
 from propolis.errors import CodecError
 from propolis.events.interaction import decode
-from propolis.notes import BadMessage, StageStarted, tell
+from propolis.findings import Finding
+from propolis.notes import BadMessage, LimitHit, StageStarted, tell
 from propolis.stream import (
     LaneOwner,
     LostLane,
@@ -26,6 +27,9 @@ from propolis.stream import (
     provision,
 )
 from propolis.stream.lanes import TAKEOVER_SECONDS
+
+MAX_FINDINGS_BYTES = 4 * 1024 * 1024
+"""Bytes of what is found in one message: half of what the stream takes."""
 
 
 class Detecting:
@@ -65,7 +69,20 @@ class Detecting:
         found, state = self._engine.step(batch, state, self._clock.now(), message.sequence)
         self.rows += batch.num_rows
         self.found += len(found)
-        return (findings.encode(found) if found else b""), state
+        return (_encoded(found) if found else b""), state
+
+
+def _encoded(found: tuple[Finding, ...]) -> bytes:
+    """Findings as one message; what is beyond its bound is told and dropped."""
+    kept = found
+    data = findings.encode(kept)
+    while len(data) > MAX_FINDINGS_BYTES:
+        kept = kept[: len(kept) // 2]
+        data = findings.encode(kept)
+    if len(kept) < len(found):
+        cost = f"{len(found) - len(kept)} of {len(found)} findings of one message dropped"
+        tell(LimitHit(stage="detect", limit="findings bytes", cost=cost))
+    return data
 
 
 async def run(config: Config, index: int, clock: Clock) -> None:

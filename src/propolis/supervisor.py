@@ -64,16 +64,23 @@ class Process:
         failures = 0
         while not self._stopping:
             started = self._clock.monotonic()
-            self._process = await asyncio.create_subprocess_exec(
-                *DIE_WITH_US, sys.executable, "-m", "propolis", *self._arguments, env=_environment()
-            )
-            code = await self._process.wait()
+            why = await self._run()
             if self._stopping:
                 return
             failures = 1 if self._clock.monotonic() - started > HEALTHY_SECONDS * 1e9 else failures + 1
             pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
-            tell(StageFailed(stage=self.name, why=f"ended with {code}", again_in_seconds=pause))
+            tell(StageFailed(stage=self.name, why=why, again_in_seconds=pause))
             await asyncio.sleep(pause)
+
+    async def _run(self) -> str:
+        """Start it and wait for its end; how that came."""
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *DIE_WITH_US, sys.executable, "-m", "propolis", *self._arguments, env=_environment()
+            )
+        except OSError as error:  # no memory or no process to be had: that passes
+            return f"cannot be started: {error.strerror}"
+        return f"ended with {await self._process.wait()}"
 
     async def stop(self) -> None:
         """End it, first kindly."""
@@ -139,11 +146,12 @@ async def supervise(config: Config, clock: Clock, workers: int) -> None:
 
 async def _keep_written(config: Config, stages: Sequence[Process], server: EmbeddedServer | None) -> None:
     """Keep the list of what runs current."""
-    written = _write(config, stages, server)
+    written = None
     while True:
-        await asyncio.sleep(WRITE_SECONDS)
         if _listed(stages, server) != written:
-            written = _write(config, stages, server)
+            with contextlib.suppress(OSError):  # a full disk is no reason to let the stages go
+                written = _write(config, stages, server)
+        await asyncio.sleep(WRITE_SECONDS)
 
 
 def _listed(stages: Sequence[Process], server: EmbeddedServer | None) -> Running:

@@ -188,9 +188,15 @@ class EmbeddedServer:
                         stage="stream", limit="disk", cost=f"nothing is stored until there is room: {told}"
                     )
                 )
-            if self._sick and shutil.disk_usage(self.folder).free >= SPARE_DISK_BYTES:
+            if self._sick and self._has_room():
                 self._sick = told = ""
                 self.restart_soon()
+
+    def _has_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.folder).free >= SPARE_DISK_BYTES
+        except OSError:
+            return False
 
     async def stop(self) -> None:
         """End it, letting it close its files."""

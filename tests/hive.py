@@ -92,7 +92,8 @@ def kill(server: EmbeddedServer) -> int:
     """SIGKILL the server; returns the process id it had."""
     pid = server.pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it was, and asyncio has not noticed yet
+        os.kill(pid, signal.SIGKILL)
     return pid
 
 

@@ -16,6 +16,7 @@ from propolis.notes import BadMessage, EventsMissed, StageStarted, tell
 from propolis.stream import (
     Pull,
     Pulse,
+    Refused,
     Stream,
     Unreachable,
     address_of,
@@ -71,14 +72,19 @@ async def _open(stream: Stream, committed: int) -> Pull:
             return await Pull.ephemeral(
                 stream, subjects.EVENTS, {"filter_subject": "events.>", **start_at(committed + 1)}
             )
-        except Unreachable:
+        except (Unreachable, Refused) as error:
+            stream.trouble(str(error))
             await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _take(stream: Stream, archive: Archive, committed: int) -> None:
+    expected = committed + 1
     async with contextlib.aclosing(await _open(stream, committed)) as pull:
         while True:
             for delivery in await pull.next():
+                if delivery.sequence > expected > committed + 1:
+                    tell(EventsMissed(first=expected, last=delivery.sequence - 1))
+                expected = delivery.sequence + 1
                 try:
                     batch = decode(delivery.data)
                 except CodecError as error:

@@ -33,8 +33,9 @@ _VIEWS = ("raw", "decoded", "resolved")
 _REQUEST = ("path_decoded", "query", "headers", "body")
 _HEADER = "header."
 _UNICODE = re.compile(rb"[\\%]u00([0-9a-fA-F]{2})")
+# no possessive group: Python before 3.11.4 loses what it captured
 _LOOKUP = re.compile(
-    rb"\$\{(?:(?:lower|upper):([^${}]*+)|date:'([^${}']*+)'|[^${}:]*+(?::(?!-)[^${}:]*+)*+:-([^${}]*+))\}"
+    rb"\$\{(?:(?:lower|upper):([^${}]*+)|date:'([^${}']*+)'|(?:(?!:-)[^${}])*:-([^${}]*+))\}"
 )
 
 

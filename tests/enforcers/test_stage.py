@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from hive import SETTINGS, config_of, connected, free_port, kill, process, running, serving, until
 from propolis.clock import SECOND, SystemClock
-from propolis.config import Config
+from propolis.config import Config, parse
 from propolis.decisions import (
     Acknowledgement,
     Decision,
@@ -458,3 +458,29 @@ async def test_a_killed_enforcer_leaves_its_work_and_its_successor_adopts_it(
         await until(lambda: any(note["event"] == "StageStarted" for note in said("second")))
         await until(lambda: "9.9.9.3" in listed() and "9.9.9.2" not in listed() and "9.9.9.1" in listed())
     assert not [note for note in said("second") if note["event"] in {"NotHeld", "StageFailed"}]
+
+
+async def test_an_enforcer_on_another_host_needs_no_more_than_its_credential(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path, told: list[Any]
+) -> None:
+    credential = server.admit("edge", "enforcer")
+    server.reload()
+    text = f'[stream]\nurl = "{server.url}"\ncredentials = "{credential}"\n'
+    config = parse(text.encode(), tmp_path / "propolis.toml")
+    kept, revoked = block("9.9.9.9"), block("9.9.9.8")
+    await put(stream, kept, revoked)
+
+    async def beats() -> bool:
+        return await stream.get("sensors", f"enforcer.file.{config.host_name}") is not None
+
+    async with enforcing(config, file_of(config)):
+        await until(lambda: len(lines(config)) == 2)
+        await until(beats)
+        pid = kill(server)
+        await until(lambda: server.pid not in (None, pid))
+        await until(lambda: stream.client.is_connected)
+        await stream.delete("decisions", revoked.target.key)
+        await until(lambda: lines(config) == ["9.9.9.9"])
+        wanted = ("9.9.9.9", 1, True), ("9.9.9.8", 1, True), ("9.9.9.8", 1, False)
+        await until(lambda: is_acknowledged(stream, *wanted))
+    assert not [note for note in told if "ermission" in note.get("why", "")]

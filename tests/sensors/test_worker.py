@@ -352,3 +352,23 @@ async def test_no_lure_no_worker(server: EmbeddedServer, tmp_path: Path) -> None
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "lures: there is no 'nothing'; choose of http, redis" in done.stderr
+
+
+async def test_a_sensor_on_another_host_needs_no_more_than_its_credential(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path
+) -> None:
+    credential = server.admit("edge", "sensor")
+    server.reload()
+    path, port = write(tmp_path, server)
+    path.write_text(path.read_text().replace(str(server.credential), str(credential)))
+    with sensor_process(path, tmp_path / "log"):
+        await until(lambda: is_listening(port))
+        assert await say(port, GET.format(1).encode())
+
+        async def is_there() -> bool:
+            return (await hits(stream))["/hit/1"] == 1
+
+        await until(is_there)
+        assert (await figures_of(stream))["connections"] > 0
+    told = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert told.count("StreamLost") == 0

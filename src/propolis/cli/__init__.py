@@ -13,7 +13,12 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("Installation", "down", "Stop what `up` started.", "propolis.cli.up:down"),
     ("Installation", "status", "What runs here, and how it is.", "propolis.cli.up:status"),
     ("Installation", "check", "Validate the configuration file.", "propolis.cli.up:check"),
-    ("Installation", "credential", "Let an enforcer on another host in.", "propolis.cli.up:credential"),
+    (
+        "Installation",
+        "credential",
+        "Let an enforcer or a sensor on another host in.",
+        "propolis.cli.up:credential",
+    ),
     ("Defence", "clock", "Mean time to defence, per path and stage.", "propolis.cli.clock:clock"),
     (
         "Defence",

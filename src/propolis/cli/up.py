@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import uvloop
 from cyclopts import Parameter
@@ -125,8 +125,17 @@ def check(
     out.print(f"{config}: good")
 
 
-def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Make a credential for an enforcer on another host, and say how to use it."""
+def credential(
+    name: str,
+    /,
+    *,
+    role: Annotated[Literal["enforcer", "sensor"], Parameter(help="What the other host is.")] = "enforcer",
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Make a credential for an enforcer or a sensor on another host, and say how to use it.
+
+    An enforcer's may watch the decisions and acknowledge; a sensor's may report events. Neither may do anything else.
+    """
     settings = configured(config)
     if settings.stream.url:
         raise StreamError(
@@ -135,7 +144,7 @@ def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
     if not name.replace("-", "").isalnum():
         raise PropolisError(f"{name!r}: use letters, digits and dashes")
     listen_at = host_port(settings.stream.listen, settings.path, "stream.listen")
-    path = EmbeddedServer(folder(settings), listen_at, SystemClock()).admit(name)
+    path = EmbeddedServer(folder(settings), listen_at, SystemClock()).admit(name, role)
     running = supervisor.running(settings.state)
     if running is not None and running.stages.get("stream"):
         os.kill(running.stages["stream"], signal.SIGHUP)
@@ -143,7 +152,9 @@ def credential(name: str, /, *, config: ConfigPath = DEFAULT_CONFIG) -> None:
         f"Credential for [bold]{name}[/]: {path}\nCopy it to the other host (mode 0600) and write there:\n"
     )
     out.print(f'[stream]\nurl = "nats://{settings.stream.listen}"\ncredentials = "{path.name}"', markup=False)
-    out.print("\nthen run `propolis enforce nftables`.")
+    if role == "sensor":
+        out.print(f'lanes = {settings.stream.lanes}\n\n[sensors]\nname = "{name}"', markup=False)
+    out.print(f"\nthen run `propolis {'sensor' if role == 'sensor' else 'enforce nftables'}`.")
 
 
 def preflight(settings: Config) -> None:

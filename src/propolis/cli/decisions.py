@@ -57,17 +57,20 @@ def show(
     if json:
         out.print_json(msgspec.json.encode({"mode": present.mode, "decisions": held}).decode())
         return
-    table = Table("id", "target", "action", "state", "until", "rule", "reason", title=f"mode: {present.mode}")
+    table = Table(title=f"mode: {present.mode}")
+    for name in ("target", "id"):
+        table.add_column(name, no_wrap=True, overflow="fold")  # what one copies into a command is never cut
+    for name in ("action", "state", "until", "rule and reason"):
+        table.add_column(name)
     now = SystemClock().now()
     for decision in held:
         left = (decision.until - now) / SECOND
         table.add_row(
-            decision.id,
             decision.target.value,
+            decision.id,
             decision.action,
             decision.state,
             f"{left:.0f} s",
-            decision.rule,
             Text(decision.reason),
         )
     out.print(table)

@@ -10,7 +10,7 @@ import msgspec
 from propolis.clock import Clock
 from propolis.decisions import Acknowledgement, commands, decode_acknowledgement
 from propolis.drill.attacks import Attack
-from propolis.errors import CodecError, PropolisError
+from propolis.errors import CodecError, PropolisError, StreamError
 from propolis.measure import Spread, spread
 from propolis.stream import Pull, Stream, subjects
 
@@ -110,7 +110,7 @@ class Drill:
         future = await self._stream.ask_later(commands.SUBJECT, commands.encode(command))
         try:
             answer = commands.decode_answer((await asyncio.wait_for(future, ANSWER_SECONDS)).data)
-        except TimeoutError as error:
+        except (TimeoutError, StreamError) as error:
             raise PropolisError("no decider answers; is `propolis up` running?") from error
         if answer.error:
             raise PropolisError(answer.error)

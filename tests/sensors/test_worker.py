@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import random
 import resource
 import signal
@@ -7,13 +8,14 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import decoy as decoy_script
 from hive import (
     connected,
     free_port,
@@ -372,3 +374,106 @@ async def test_a_sensor_on_another_host_needs_no_more_than_its_credential(
         assert (await figures_of(stream))["connections"] > 0
     told = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert told.count("StreamLost") == 0
+
+
+FLOOD = """
+import random, socket, struct, sys, time
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+target, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+chance, sent, end = random.Random(1), 0, time.monotonic() + seconds
+there = socket.inet_aton(target)
+while time.monotonic() < end:
+    here = bytes((198, 19, chance.randrange(256), chance.randrange(1, 255)))
+    tcp = struct.pack("!HHIIBBHHH", chance.randrange(1024, 65536), port, sent, 0, 0x50, 2, 65535, 0, 0)
+    total = checksum(here + there + struct.pack("!BBH", 0, 6, 20) + tcp)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, sent & 0xFFFF, 0, 64, 6, 0, here, there)
+    raw.sendto(head + tcp[:16] + struct.pack("!H", total) + tcp[18:], (target, 0))
+    sent += 1
+print(sent)
+"""
+
+
+@pytest.fixture
+def cable() -> Iterator[tuple[str, str]]:
+    """Two network namespaces and a cable between them: 198.18.0.1 defends, 198.18.0.2 attacks."""
+    tag = f"{os.getpid():x}{os.urandom(2).hex()}"
+    host, attacker = f"pw-h{tag}", f"pw-a{tag}"
+    for name in (host, attacker):
+        ip("netns", "add", name)
+    ip("-n", host, "link", "add", "pw0", "type", "veth", "peer", "name", "pw0", "netns", attacker)
+    for name, address in ((host, "198.18.0.1/15"), (attacker, "198.18.0.2/15")):
+        ip("-n", name, "address", "add", address, "dev", "pw0")
+        ip("-n", name, "link", "set", "pw0", "up")
+        ip("-n", name, "link", "set", "lo", "up")
+    yield host, attacker
+    for name in (host, attacker):
+        ip("netns", "del", name)
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@pytest.mark.root
+async def test_a_flood_of_forged_handshakes_keeps_nobody_out_and_accuses_nobody(
+    cable: tuple[str, str], tmp_path: Path
+) -> None:
+    host, attacker = cable
+    port = 8080
+    inside = ("ip", "netns", "exec")
+    decoy = await asyncio.create_subprocess_exec(
+        *inside,
+        host,
+        sys.executable,
+        decoy_script.__file__,
+        str(tmp_path),
+        str(port),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(decoy_script.__file__).parent)},
+    )
+    assert decoy.stdin is not None
+    assert decoy.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            while (await decoy.stdout.readline()) != b"ready\n":
+                pass
+        flood = await asyncio.create_subprocess_exec(
+            *inside,
+            attacker,
+            sys.executable,
+            "-c",
+            FLOOD,
+            "198.18.0.1",
+            str(port),
+            "4",
+            stdout=subprocess.PIPE,
+        )
+        await asyncio.sleep(1)
+        visit = (
+            "import urllib.request as u\n"
+            "print(sum(len(u.urlopen('http://198.18.0.1:8080/', timeout=8).read(1)) for _ in range(20)))"
+        )
+        visitor = await asyncio.create_subprocess_exec(
+            *inside, attacker, sys.executable, "-c", visit, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        said, _ = await visitor.communicate()
+        sent, _ = await flood.communicate()
+        decoy.stdin.write(b"\n")
+        async with asyncio.timeout(30):
+            seen = json.loads(await decoy.stdout.readline())
+    finally:
+        decoy.stdin.close()
+        decoy.kill()
+        await decoy.wait()
+    assert int(sent) > 10_000
+    assert said == b"20\n"
+    assert seen["requests"] == 20
+    assert set(seen["sources"]) <= {"198.18.0.2", "127.0.0.1"}

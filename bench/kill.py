@@ -86,7 +86,10 @@ def in_force(namespace: str, running: Hive) -> set[str]:
 
 def inside_it(namespace: str, running: Hive, function: str) -> str:
     """What a function of this module prints inside the namespace, where the stream is."""
-    script = f"import asyncio, sys; from bench import kill; asyncio.run(kill.{function}(sys.argv[1]))"
+    script = (
+        "import asyncio, sys; from bench import kill; from propolis import notes; notes.open_log(json=False); "
+        f"asyncio.run(kill.{function}(sys.argv[1]))"
+    )
     command = [*inside(namespace), sys.executable, "-c", script, str(running.config.path)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 

@@ -170,18 +170,17 @@ def test_only_one_supervisor_has_a_folder(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1])
-def test_what_runs_is_known_by_more_than_its_number(tmp_path: Path, pid: int) -> None:
+def test_what_runs_is_known_by_more_than_its_number(tmp_path: Path) -> None:
     began = supervisor._began(os.getpid())
     assert began is not None
-    for number, claimed in ((pid, began), (pid, began + 1)):
-        running_file(tmp_path).write_bytes(msgspec.json.encode(Running(number, claimed, {"decide": 7})))
-        listed = supervisor.running(tmp_path)
-        if (number, claimed) == (os.getpid(), began):
-            assert listed is not None
-            assert listed.stages == {"decide": 7}
-        else:
-            assert listed is None
+
+    def listed(pid: int, at: int) -> Running | None:
+        running_file(tmp_path).write_bytes(msgspec.json.encode(Running(pid, at, {"decide": 7})))
+        return supervisor.running(tmp_path)
+
+    assert listed(os.getpid(), began) == Running(os.getpid(), began, {"decide": 7})
+    assert listed(os.getpid(), began + 1) is None
+    assert listed(2**22 + 1, began) is None
 
 
 @given(st.binary(max_size=60) | st.just(b"[" * 5_000) | st.just(b'{"pid": 1}'))

@@ -90,7 +90,9 @@ async def test_a_sensor_reports_events_and_lives_under_its_own_name_only(
         )
         beating = asyncio.ensure_future(pulse.run())
         await until(lambda: pulse.error > 0)
+        stored = await stream.get("sensors", "sensor.edge-1.0")
         beating.cancel()
+        await asyncio.wait([beating])
         await all_are_refused(
             edge.put("sensors", "sensor.edge-2.0", b"forged"),
             edge.put("sensors", "enforcer.x.y", b"forged"),
@@ -102,7 +104,6 @@ async def test_a_sensor_reports_events_and_lives_under_its_own_name_only(
             *(edge.message(name, 1) for name in ("EVENTS", "KV_decisions")),
             *(Pull.ephemeral(edge, name, {}) for name in ("EVENTS", "KV_decisions")),
         )
-    stored = await stream.get("sensors", "sensor.edge-1.0")
     assert stored is not None
     assert decode(stored).figures == {"n": 1}
 

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from propolis.clock import Clock
-from propolis.errors import CodecError
+from propolis.errors import CodecError, StreamError
 from propolis.notes import counts
 from propolis.stream.client import Refused, Stored, Stream, Unreachable
 from propolis.stream.subjects import SENSORS
@@ -90,7 +90,7 @@ class Pulse:
                     await self._beat(key)
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
-            with contextlib.suppress(Refused, Unreachable, TimeoutError):
+            with contextlib.suppress(StreamError, TimeoutError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await self._stream.delete(SENSORS, key)
 

@@ -176,13 +176,20 @@ def until(condition: Any, seconds: float = WAIT_SECONDS) -> Any:
 
 @contextlib.contextmanager
 def installed(folder: Path, settings: str = "") -> Iterator[Installation]:
-    """It runs; at the end nothing of it does."""
+    """It runs; at the end nothing of it does, even when the tests are killed: the guard reads that from its pipe."""
     installation = Installation(folder, settings)
+    down = [sys.executable, "-m", "propolis", "down", "--config", str(installation.path)]
+    guard = subprocess.Popen(
+        ["sh", "-c", 'cat; exec "$@"', "guard", *down],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         installation.first_words = installation.say("up", "--detach", "--config", str(installation.path))
         yield installation
     finally:
-        installation.run("down")
+        guard.communicate()
         for process in installation.survivors():
             with contextlib.suppress(psutil.Error):
                 process.kill()

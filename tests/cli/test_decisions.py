@@ -38,6 +38,7 @@ def test_an_operators_decision_from_word_to_release(installation: Installation) 
     listed = installation.say("decisions", "list")
     assert name in listed
     assert "seen [bold]elsewhere" in listed
+    assert f"│ {STRANGER} │" in installation.say("decisions", "list", COLUMNS="60")
 
     why = installation.say("decisions", "why", STRANGER)
     assert "because seen [bold]elsewhere" in why

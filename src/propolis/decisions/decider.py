@@ -83,7 +83,11 @@ class Decider:
         self._due: list[tuple[int, str]] = []
         self._latest = 0
         for entry in ledger:
-            self._record(entry)
+            self.recall(entry)
+
+    def recall(self, entry: Entry) -> None:
+        """Let the next entry of the ledger be true, as it is read."""
+        self._record(entry)
 
     def judge(self, finding: Finding, now: int) -> tuple[Entry, ...]:
         """What follows from a finding: a decision, an extension, a refusal; nothing for one that was judged before."""

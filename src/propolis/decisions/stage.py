@@ -68,18 +68,21 @@ async def run(config: Config, clock: Clock) -> None:
 async def _lead(config: Config, stream: Stream, lease: Lease, clock: Clock) -> None:
     """Decide from what the ledger says, as long as the lease is ours. Raises :class:`LeaseLost` in a group."""
     trusted = trusted_networks(config, clock.now(), this_host())
-    entries = [entry async for entry in read_ledger(stream)]
-    decider = Decider(config.decisions, trusted, entries)
+    decider = Decider(config.decisions, trusted)
     stage = Stage(config, stream, decider, lease, clock)
     pulse = Pulse(
         stream, clock, stage="decide", name=config.host_name, host=config.host_name, figures=stage.figures
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(lease.keep())
+        tasks.create_task(lease.keep())  # a long ledger takes longer to read than a lease lasts
+        count = 0
+        async for entry in read_ledger(stream):
+            decider.recall(entry)
+            count += 1
         await stage.protect(trusted)
         await stage.project_all()
         async with stream.answering(commands.SUBJECT, stage.command):
-            detail = f"{decider.present.mode}, {len(entries)} entries of the ledger read"
+            detail = f"{decider.present.mode}, {count} entries of the ledger read"
             tell(StageStarted(stage="decide", detail=detail))
             for work in (stage.judge(), stage.expire(), stage.refresh_trusted(), pulse.run()):
                 tasks.create_task(work)

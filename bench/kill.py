@@ -1,7 +1,7 @@
 """SIGKILL a random process of ours under load, again and again; what is lost, twice, or left behind.
 
 Method. A whole installation, armed, with the nftables enforcer, in a network namespace whose loopback also owns
-198.18.0.0/16; bench.load runs in it at 2,000 hits/s from 60,000 of those addresses, of which a tenth attacks and is
+198.18.0.0/16; bench.load runs in it at 2,000 hits/s from 20,000 of those addresses, of which a tenth attacks and is
 dropped in that namespace's kernel. Every few seconds one process is killed: a stage, or the stream's server (the
 supervisor starts it again; killing the supervisor ends everything, as for any program's parent).
 
@@ -37,10 +37,10 @@ from propolis.decisions.stage import read_ledger
 from propolis.stream import address_of, connect, subjects
 
 RATE = 2_000
-SOURCES = 60_000
+SOURCES = 20_000
 TARGET = "198.18.255.1"
 BASE = "198.18.0.0"
-EVERY_SECONDS = 4.0
+EVERY_SECONDS = 3.0
 DRIFT_LIMIT_SECONDS = 60.0
 GRACE_NS = 1_000_000_000
 SETTINGS = """

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from installation import SOURCES, Drilled, Installation, installed
 
@@ -19,6 +20,13 @@ def drilled(installation: Installation) -> Drilled:
     result = installation.json("drill", "--sources", str(SOURCES), "--attack", "http-exploit")
     held = installation.json("decisions", "list")["decisions"]
     return Drilled(result, [decision for decision in held if decision["rule"] == "phpunit-eval-stdin"])
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[None]:
+    """A command opens its log on the standard error of its test: it is closed with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_what_a_drill_did_is_in_the_lake(installation: Installation, drilled: Dr
     assert until(lambda: installation.hunt(query)[0]["n"] == SOURCES)
 
 
-@pytest.mark.parametrize("target", ["192.0.2.1", "::1", "localhost"])
+@pytest.mark.parametrize("target", ["192.0.2.1", "localhost"])
 def test_a_drill_attacks_nobody_else(installation: Installation, target: str) -> None:
     assert installation.mistake("drill", "--target", target) == (
         f"propolis: a drill attacks loopback only (127.0.0.0/8), never '{target}'"
@@ -53,7 +53,6 @@ def test_a_drill_attacks_nobody_else(installation: Installation, target: str) ->
     ("arguments", "told"),
     [
         (("--sources", "0"), "--sources 0: choose 1 to 60000"),
-        (("--rate", "0"), "--rate and --patience are more than nothing"),
         (
             ("--attack", "redis-takeover"),
             "no lure listens that these attacks are for; there are http, telnet",

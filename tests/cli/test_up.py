@@ -144,7 +144,6 @@ NEVER = '[[decisions.never_block]]\ntarget = "nosuch.invalid"\nowner = "me"\n'
             "lures.redis.ports: port 8081 is already lures.http's; give it to one",
         ),
         ("[stream\n", "is not TOML: "),
-        ("[lures.gopher]\nports = [70]\n", "lures: there is no 'gopher'; choose of http, "),
         ("[enforcers]\nrun = ['wish']\n", "enforcers.run: there is no 'wish'; choose of dry-run, "),
         ("", "decisions.never_block[0]: 'nosuch.invalid' cannot be resolved"),
     ],

@@ -2,7 +2,7 @@ SHELL := bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help environment up down test check fmt bench docs lock
+.PHONY: help environment up down test shuffle check fmt bench docs lock
 
 BIN := .venv/bin
 BENCHES = codec defence_time hit_rate kill
@@ -21,6 +21,10 @@ down: environment ## stop it
 	$(BIN)/propolis down
 
 test: environment ## every test; as root with the programs they talk to, otherwise what is skipped is listed
+	@tools/packages test
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -p no:randomly $(ARGS)
+
+shuffle: environment ## every test, in an order drawn anew
 	@tools/packages test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 

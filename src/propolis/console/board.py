@@ -95,6 +95,7 @@ class Board:
         self.alarm: BudgetExhausted | None = None
         self.acknowledgements: deque[Acknowledgement] = deque(maxlen=MAX_ACKNOWLEDGEMENTS)
         self.defences: dict[str, Defences] = {}
+        self._defended: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self.would_have_blocked = 0
         self.beats: OrderedDict[str, Beat] = OrderedDict()
         self.hits = Hits()
@@ -131,12 +132,25 @@ class Board:
         self._stale = True
         self.acknowledgements.append(acknowledgement)
         enforcer = acknowledgement.enforcer
-        is_first = acknowledgement.holds and acknowledgement.revision == 1
-        if is_first and (enforcer in self.defences or len(self.defences) < MAX_ENFORCERS):
+        if self._is_first(acknowledgement) and (
+            enforcer in self.defences or len(self.defences) < MAX_ENFORCERS
+        ):
             took = acknowledgement.applied - acknowledgement.first_packet
             defences = self.defences.setdefault(enforcer, Defences([0] * (len(BUCKETS_MS) + 1)))
             defences.counts = list(map(add, defences.counts, histogram((took,))))
             defences.seconds += took / SECOND
+
+    def _is_first(self, acknowledgement: Acknowledgement) -> bool:
+        """Whether it is a defence: an enforcer that starts again repeats what it still holds."""
+        if not acknowledgement.holds or acknowledgement.revision != 1:
+            return False
+        defence = (acknowledgement.decision, acknowledgement.enforcer, acknowledgement.host)
+        if defence in self._defended:
+            return False
+        self._defended[defence] = None
+        while len(self._defended) > MAX_ACKNOWLEDGEMENTS:
+            self._defended.popitem(last=False)
+        return True
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """A stage lives."""

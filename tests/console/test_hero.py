@@ -44,7 +44,7 @@ def test_real_defences_come_before_rehearsed_ones() -> None:
     total, pretended = _headline(rehearsed)
     assert (total.p50, pretended) == (3.0, True)
     assert "dry runs" in _explained(rehearsed, total, pretended=pretended)
-    both = [acknowledgement(block, 3.0, enforces=False), acknowledgement(block, 8.0)]
+    both = [acknowledgement(block, 3.0, enforcer="dry-run", enforces=False), acknowledgement(block, 8.0)]
     assert _headline(summarise(both))[1] is False
     assert _headline(summarise(both))[0].p50 == 8.0
 

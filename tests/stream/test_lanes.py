@@ -95,6 +95,7 @@ async def test_a_killed_owner_loses_nothing_and_repeats_nothing(
             await until(lambda turn=turn: is_found(stream, turn * total // (kills + 2)), 60)  # type: ignore[misc]
             await asyncio.sleep(chance.random() / 20)
             alive = [worker for worker in workers if worker.process.poll() is None]
+            await until(lambda alive=alive: any(worker.owns() for worker in alive))  # type: ignore[misc]
             owner = next(worker for worker in alive if worker.owns())
             owner.process.send_signal(signal.SIGKILL)
             owner.process.wait()

@@ -27,7 +27,7 @@ STRANGER = next(
     f"198.51.100.{n}" for n in range(250) if not is_accepted(b"seed", f"198.51.100.{n}", "root", "xc3511")
 )
 NMAP = Path("/usr/share/nmap/nmap-service-probes")
-SYSTEM = re.compile(rb"Linux \S+ \(\S+\)|\S+ login:|Debian[^\r]*")
+SYSTEM = re.compile(rb"Linux \S+ \(\S+\)( \(pts/\d+\))?|\S+ login:|Debian[^\r]*")
 
 
 def at_prompt(source: str = STRANGER) -> Heard:

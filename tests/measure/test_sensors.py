@@ -70,6 +70,11 @@ def test_workers_are_one_sensor_and_the_earliest_counts() -> None:
     )
 
 
+def test_who_attacks_has_found_it_though_the_heartbeat_is_older() -> None:
+    (exposure,) = exposures([beat("edge-1.0", first_connection=0)], [finding("edge-1", START + 6 * SECOND)])
+    assert (exposure.first_scan_seconds, exposure.first_attack_seconds) == (6.0, 6.0)
+
+
 def test_looking_around_is_no_attack_and_neither_is_what_came_before_the_start() -> None:
     found = [
         finding("edge-1", START + 5 * SECOND, "scan"),

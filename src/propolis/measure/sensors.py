@@ -36,8 +36,9 @@ def exposures(heartbeats: Iterable[Heartbeat], findings: Iterable[Finding]) -> t
     for sensor, beats in sorted(workers.items()):
         started = min(beat.started for beat in beats)
         scans = [_figure(beat, "first_connection") for beat in beats]
-        first_scan = min((scan for scan in scans if scan), default=None)
         first_attack = min((attack for attack in attacks.get(sensor, ()) if attack >= started), default=None)
+        # whoever attacked it had found it, though the heartbeat may not say so yet
+        first_scan = min((scan for scan in (*scans, first_attack) if scan), default=None)
         found.append(
             Exposure(
                 sensor,

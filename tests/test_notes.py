@@ -1,6 +1,10 @@
 """What Propolis says of itself: one class a line, counted, on standard error."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -42,6 +46,21 @@ def test_a_note_for_people_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert out == ""
     assert len(err.splitlines()) == 1
     assert "StageFailed" in err
+
+
+def test_a_line_and_its_end_are_one_write() -> None:
+    """Stages share one log; where Python buffers nothing, two writes would let another stage in between."""
+    program = (
+        "from propolis.notes import StageStarted, open_log, tell\n"
+        "open_log(json=True)\ntell(StageStarted(stage='sensor'))"
+    )
+    ours, theirs = socket.socketpair(type=socket.SOCK_DGRAM)
+    with ours, theirs:
+        unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
+        subprocess.run([sys.executable, "-c", program], stderr=theirs, env=unbuffered, check=True)
+        written = ours.recv(65_536)
+    assert written.endswith(b"\n")
+    assert json.loads(written)["event"] == "StageStarted"
 
 
 @pytest.mark.parametrize("kind", kinds())

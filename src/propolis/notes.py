@@ -189,7 +189,10 @@ _log = structlog.get_logger()
 
 
 def open_log(*, json: bool) -> None:
-    """Send notes to standard error, as JSON lines for machines or coloured lines for people."""
+    """Send notes to standard error, as JSON lines for machines or coloured lines for people.
+
+    A line and its end are written together: every stage of an installation writes to the same file.
+    """
     renderer = (
         structlog.processors.JSONRenderer()
         if json
@@ -201,7 +204,7 @@ def open_log(*, json: bool) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 

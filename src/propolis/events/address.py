@@ -10,7 +10,7 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 _SHARD_KEY = b"propolis shard 1"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def pack(text: str) -> bytes:
     """Text form to 16 bytes. Raises ``ValueError`` for anything that is not an address; a zone id is dropped."""
     if ":" not in text:
@@ -22,7 +22,7 @@ def pack(text: str) -> bytes:
     return _MAPPED + address.packed if address.version == 4 else address.packed
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def unpack(packed: bytes) -> str:
     """16 bytes to the shortest text form; a mapped IPv4 address reads as IPv4."""
     if packed.startswith(_MAPPED):
@@ -30,7 +30,7 @@ def unpack(packed: bytes) -> str:
     return str(ipaddress.IPv6Address(packed))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def shard_of(packed: bytes) -> int:
     """The shard, 0 to 63, in which everything from this source is kept in order.
 

@@ -16,6 +16,7 @@ from propolis.events import (
     Malformed,
     PayloadReceived,
     RequestReceived,
+    TlsOffered,
     pack,
     shard_of,
 )
@@ -65,6 +66,14 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
         payload=payloads,
     ),
     CommandRun: st.builds(CommandRun, command=texts, payload=payloads),
+    TlsOffered: st.builds(
+        TlsOffered,
+        ja4=texts | st.just("t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        ja3=texts | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+        sni=texts,
+        alpn=texts,
+        payload=payloads,
+    ),
     RequestReceived: st.builds(
         RequestReceived,
         method=st.sampled_from(("GET", "POST", "PROPFIND")) | texts,
@@ -74,6 +83,9 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
         payload=payloads,
         body_offset=st.integers(0, 2**31 - 1),
         fingerprint=texts | st.just("ge11nn07enus_" + "_".join(["0123456789ab"] * 3)),
+        flaws=texts | st.just("hadoop-yarn/submit:950 log4shell/header:410"),
+        extracted=texts | st.just('{"url":["http://198.18.0.9/x.sh"]}'),
+        answered=texts | st.just("hadoop-yarn/submit"),
     ),
     PayloadReceived: st.builds(PayloadReceived, payload=payloads),
     Malformed: st.builds(Malformed, reason=texts, payload=payloads),

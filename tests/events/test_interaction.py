@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from nouns import NOW, interactions
 from propolis.errors import CodecError
-from propolis.events import KINDS, CommandRun, Connection, ConnectionOpened, Interaction, pack
+from propolis.events import (
+    KINDS,
+    CommandRun,
+    Connection,
+    ConnectionOpened,
+    Interaction,
+    RequestReceived,
+    pack,
+)
 from propolis.events.interaction import (
     COMPRESS_BYTES,
     MAX_BYTES,
@@ -136,6 +144,27 @@ def test_an_older_message_lacks_later_columns_and_they_read_as_null() -> None:
     assert read.schema.equals(SCHEMA, check_metadata=True)
     assert read.column("fingerprint").to_pylist() == [None]
     assert read.column("command").to_pylist() == ["id 0"]
+
+
+LATER = ("ja4", "ja3", "sni", "alpn", "flaws", "extracted", "answered")
+"""What version 2 brought."""
+
+
+def test_a_message_of_version_1_reads_as_the_events_it_was_made_of() -> None:
+    request = RequestReceived("GET", "/x", "h", "zgrab", b"GET /x HTTP/1.1\r\n\r\n", 19)
+    rows = [row(0), msgspec.structs.replace(row(1), event=request)]
+    first = with_version(to_batch(rows).drop_columns(list(LATER)), 1)
+    read = decode(stream(first))
+    assert read.schema.equals(SCHEMA, check_metadata=True)
+    assert all(read.column(name).null_count == 2 for name in LATER)
+    assert list(rows_of(read)) == rows
+
+
+def test_a_journal_of_version_1_is_read() -> None:
+    old = {"type": "RequestReceived", "method": "GET", "path": "/", "host": "", "user_agent": ""}
+    event = msgspec.msgpack.encode({**old, "payload": b"", "body_offset": 0, "fingerprint": "x"})
+    read = msgspec.msgpack.decode(event, type=RequestReceived)
+    assert (read.fingerprint, read.flaws, read.extracted, read.answered) == ("x", "", "", "")
 
 
 def test_columns_may_stand_in_another_order_and_beside_unknown_ones() -> None:

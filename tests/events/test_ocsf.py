@@ -18,6 +18,7 @@ from propolis.events import (
     Interaction,
     Malformed,
     RequestReceived,
+    TlsOffered,
     pack,
 )
 from propolis.events.ocsf import to_ocsf
@@ -84,6 +85,27 @@ def test_a_request_keeps_target_agent_and_bytes() -> None:
     assert event["http_request"]["body_length"] == 1
     assert event["raw_data"].endswith("\\xff")
     assert event["raw_data_size"] == len(raw)
+
+
+def test_a_request_tells_which_flaw_it_asks_for() -> None:
+    quiet = mapped(RequestReceived("GET", "/", "h", "", b"", 0), lure="http")
+    assert not {"flaws", "extracted", "answered"} & quiet["unmapped"].keys()
+    known = RequestReceived("GET", "/", "h", "", b"", 0, flaws="a/b:9", extracted="{}", answered="a/b")
+    unmapped = mapped(known, lure="http")["unmapped"]
+    assert (unmapped["flaws"], unmapped["extracted"], unmapped["answered"]) == ("a/b:9", "{}", "a/b")
+
+
+def test_a_client_hello_keeps_its_fingerprints() -> None:
+    offered = TlsOffered(
+        "t13d1516h2_8daaf6152771_e5627efa2ab1", "0" * 32, "example.org", "h2,http/1.1", b"\x16"
+    )
+    event = mapped(offered, lure="http")
+    assert (event["class_uid"], event["raw_data_size"]) == (4001, 1)
+    assert (event["tls"]["version"], event["tls"]["sni"]) == ("1.3", "example.org")
+    assert event["tls"]["ja3_hash"]["value"] == "0" * 32
+    assert event["ja4_fingerprint_list"] == [{"type_id": 1, "value": offered.ja4}]
+    assert event["unmapped"]["alpn"] == "h2,http/1.1"
+    assert "ja4_fingerprint_list" not in mapped(TlsOffered("", "", "", "", b""))
 
 
 def test_a_command_on_redis_is_a_query_and_in_a_shell_a_process() -> None:

@@ -18,6 +18,7 @@ from propolis.events.kinds import (
     Malformed,
     PayloadReceived,
     RequestReceived,
+    TlsOffered,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Malformed",
     "PayloadReceived",
     "RequestReceived",
+    "TlsOffered",
     "pack",
     "shard_of",
     "unpack",

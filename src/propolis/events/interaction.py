@@ -21,14 +21,15 @@ from msgspec.structs import asdict, astuple
 from propolis.errors import CodecError
 from propolis.events.kinds import KINDS, Connection, Event, Interaction
 
-VERSION = 1
+VERSION = 2
+"""2 has :class:`~propolis.events.kinds.TlsOffered` and what is known of the flaw that a request asks for."""
 
 MAX_ROWS = 65_536
 """Rows of one message."""
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of one message once it is decompressed."""
-COMPRESS_BYTES = 4_096
-"""A shorter message travels as it is."""
+COMPRESS_BYTES = 6_144
+"""A shorter message travels as it is: the schema and a few rows."""
 
 _ADDRESS = pa.binary(16)
 _UUID = pa.binary(16)
@@ -65,6 +66,13 @@ SCHEMA = pa.schema(
         pa.field("duration", pa.int64()),
         pa.field("body_offset", pa.int32()),
         pa.field("payload", pa.binary()),
+        pa.field("ja4", pa.string()),
+        pa.field("ja3", pa.string()),
+        pa.field("sni", pa.string()),
+        pa.field("alpn", pa.string()),
+        pa.field("flaws", pa.string()),
+        pa.field("extracted", pa.string()),
+        pa.field("answered", pa.string()),
     ],
     metadata={"propolis.schema": "interaction", "propolis.version": str(VERSION)},
 )

@@ -73,8 +73,27 @@ class CommandRun(msgspec.Struct, frozen=True, tag=True, gc=False):
     payload: bytes = b""
 
 
+class TlsOffered(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A TLS client said hello. ``payload`` is its ClientHello as sent, TLS records included (RFC 8446, 4.1.2).
+
+    ``ja4`` and ``ja3`` say how it speaks, ``sni`` whom it asked for (RFC 6066, 3), ``alpn`` the protocols it offers
+    in its order, separated by commas (RFC 7301, 3.1).
+    """
+
+    ja4: str
+    ja3: str
+    sni: str
+    alpn: str
+    payload: bytes
+
+
 class RequestReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """An HTTP request: ``path`` is the target as sent, ``payload`` the message, ``body_offset`` where the body is."""
+    """An HTTP request: ``path`` is the target as sent, ``payload`` the message, ``body_offset`` where the body is.
+
+    ``flaws`` names the known flaws it asks for as ``id/step:score``, best first, separated by spaces (scores 0 to
+    999); ``extracted`` is a JSON object of what was found in it, kind to list of texts; ``answered`` is the
+    ``id/step`` that gave the answer, empty when the server's own persona did.
+    """
 
     method: str
     path: str
@@ -83,6 +102,9 @@ class RequestReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
     payload: bytes
     body_offset: int
     fingerprint: str = ""
+    flaws: str = ""
+    extracted: str = ""
+    answered: str = ""
 
 
 class PayloadReceived(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -104,6 +126,7 @@ Event: TypeAlias = (
     | ClientIdentified
     | CredentialTried
     | CommandRun
+    | TlsOffered
     | RequestReceived
     | PayloadReceived
     | Malformed
@@ -115,6 +138,7 @@ KINDS: tuple[type[Event], ...] = (
     ClientIdentified,
     CredentialTried,
     CommandRun,
+    TlsOffered,
     RequestReceived,
     PayloadReceived,
     Malformed,

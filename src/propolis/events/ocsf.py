@@ -4,8 +4,8 @@
 kind                                  OCSF class
 ====================================  ================================================================
 ConnectionOpened, ConnectionClosed,   Network Activity 4001, SSH Activity 4007 for the ``ssh`` lure
-ClientIdentified, PayloadReceived,
-Malformed
+ClientIdentified, TlsOffered,
+PayloadReceived, Malformed
 CredentialTried                       Authentication 3002
 CommandRun                            Datastore Activity 6005 for ``redis``, else Process Activity 1007
 RequestReceived                       HTTP Activity 4002
@@ -34,6 +34,7 @@ from propolis.events.kinds import (
     Malformed,
     PayloadReceived,
     RequestReceived,
+    TlsOffered,
 )
 
 Ocsf: TypeAlias = dict[str, Any]
@@ -54,9 +55,11 @@ _METHODS = {
     "CONNECT": 1, "DELETE": 2, "GET": 3, "HEAD": 4, "OPTIONS": 5, "POST": 6, "PUT": 7, "TRACE": 8, "PATCH": 9,
 }  # fmt: skip
 _AUTH_PROTOCOLS = {"digest": 3, "basic": 11, "ldap": 12}
-_MD5 = re.compile(r"[0-9a-f]{32}")  # a HASSH is one
+_MD5 = re.compile(r"[0-9a-f]{32}")  # a HASSH is one, and a JA3
 _JA4H = re.compile(r"[a-z]{2}\d\d[cn][rn]\d\d[0-9a-z]{4}(_[0-9a-f]{12}){3}")
-_JA4H_TYPE = 3
+_JA4_TYPE, _JA4H_TYPE = 1, 3
+_TLS_VERSIONS = {"13": "1.3", "12": "1.2", "11": "1.1", "10": "1.0", "s3": "SSL 3.0", "s2": "SSL 2.0"}
+"""What the second and third character of a JA4 say."""
 
 
 def to_ocsf(row: Interaction) -> Ocsf:
@@ -110,6 +113,8 @@ def _classed(row: Interaction) -> Ocsf:
             return _credential(connection, event)
         case CommandRun():
             return _command(connection, event)
+        case TlsOffered():
+            return _hello(connection, event)
         case RequestReceived():
             return _request(connection, event)
         case PayloadReceived():
@@ -220,6 +225,16 @@ def _command(connection: Connection, event: CommandRun) -> Ocsf:
     }
 
 
+def _hello(connection: Connection, event: TlsOffered) -> Ocsf:
+    tls: Ocsf = {"version": _TLS_VERSIONS.get(event.ja4[1:3], "unknown"), "sni": event.sni}
+    classed = _network(connection, _TRAFFIC) | {"tls": tls, "unmapped": {"alpn": event.alpn}}
+    if _MD5.fullmatch(event.ja3):
+        tls["ja3_hash"] = {"algorithm_id": 1, "value": event.ja3}
+    if event.ja4:
+        classed["ja4_fingerprint_list"] = [{"type_id": _JA4_TYPE, "value": event.ja4}]
+    return classed
+
+
 def _request(connection: Connection, event: RequestReceived) -> Ocsf:
     path, _, query = event.path.partition("?")
     request: Ocsf = {
@@ -228,7 +243,8 @@ def _request(connection: Connection, event: RequestReceived) -> Ocsf:
         "body_length": max(0, len(event.payload) - event.body_offset),
         "url": {"hostname": event.host, "path": path, "query_string": query, "url_string": event.path},
     }
-    unmapped: Ocsf = {}
+    known = {"flaws": event.flaws, "extracted": event.extracted, "answered": event.answered}
+    unmapped: Ocsf = {name: text for name, text in known.items() if text}
     if event.method in _METHODS:
         request["http_method"] = event.method
     else:  # OCSF's http_method is one of nine

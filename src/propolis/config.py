@@ -86,6 +86,37 @@ class Lure(_Section, frozen=True, kw_only=True):
     addresses: Annotated[tuple[str, ...], Meta(description="local addresses")] = ("0.0.0.0", "::")
 
 
+class Flaws(_Section, frozen=True, kw_only=True):
+    """Vulnerability lures: where they come from, whose are believed, and what the decoys pretend to run."""
+
+    packs: Annotated[
+        str, Meta(description="folder of further lure files; empty: only built-in and pushed ones")
+    ] = ""
+    trusted: Annotated[
+        tuple[str, ...],
+        Meta(description="public keys whose pushed lures go live; empty: only this installation's own"),
+    ] = ()
+    key: Annotated[
+        str,
+        Meta(description="private key that `propolis lures push` signs with; empty: the installation's own"),
+    ] = ""
+    products: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="products that are always played; empty: a few that go together, drawn for each port"
+        ),
+    ] = ()
+    rotate_seconds: Annotated[Seconds, Meta(description="how long a port plays the same products")] = (
+        30 * 86_400.0
+    )
+    draft_url: Annotated[
+        str,
+        Meta(description="base URL of a language model's OpenAI-compatible API, for `propolis lures draft`"),
+    ] = ""
+    draft_model: Annotated[str, Meta(description="its model")] = ""
+    draft_key: Annotated[str, Meta(description="file with the key to its API; empty: it wants none")] = ""
+
+
 class Detection(_Section, frozen=True, kw_only=True):
     """Workers that judge events."""
 
@@ -272,6 +303,7 @@ class Config(_Section, frozen=True, kw_only=True):
             "telnet": Lure(ports=(23,)),
         }
     )
+    flaws: Flaws = Flaws()
     detection: Detection = Detection()
     decisions: Decisions = Decisions()
     enforcers: Enforcers = Enforcers()

@@ -182,6 +182,30 @@ class EventsMissed(Note, frozen=True, kw_only=True):
     last: int
 
 
+class LureLive(Note, frozen=True, kw_only=True):
+    """A vulnerability lure came, or a newer version of it; it answers from now on. Version 0: from a file."""
+
+    id: str
+    version: int
+    origin: str
+
+
+class LureRefused(Note, frozen=True, kw_only=True):
+    """A vulnerability lure does not go live; what was live before stays."""
+
+    level: ClassVar[str] = "error"
+    id: str
+    why: str
+
+
+class LureRolledBack(Note, frozen=True, kw_only=True):
+    """An operator went back: this version of a lure is an older one's text; ``repeats`` 0: it was withdrawn."""
+
+    id: str
+    version: int
+    repeats: int
+
+
 counts: Counter[str] = Counter()
 """How often each note was told by this process, by class name; the metrics page shows it."""
 

@@ -79,11 +79,15 @@ async def test_an_enforcer_watches_decisions_and_acknowledges_and_nothing_else(
     assert {one.data async for one in stream.keys("decisions")} == {b"block", b"also"}
 
 
-async def test_a_sensor_reports_events_and_lives_under_its_own_name_only(
+async def test_a_sensor_reports_events_follows_lures_and_lives_under_its_own_name_only(
     server: EmbeddedServer, stream: Stream
 ) -> None:
     path = await admitted(server, stream, "edge-1", "sensor")
+    await stream.put("lures", "flaw.one", b"signed")
     async with connected(server, path) as edge:
+        pull = await Pull.ephemeral(edge, "KV_lures", {"filter_subject": "$KV.lures.>"})
+        assert [one.data for one in await pull.next()] == [b"signed"]
+        await pull.aclose()
         assert await edge.publish("events.interaction.1", b"hit", message_id="1") == 1
         pulse = Pulse(
             edge, SystemClock(), stage="sensor", name="edge-1.0", host="edge", figures=lambda: {"n": 1}
@@ -94,6 +98,8 @@ async def test_a_sensor_reports_events_and_lives_under_its_own_name_only(
         beating.cancel()
         await asyncio.wait([beating])
         await all_are_refused(
+            edge.put("lures", "flaw.one", b"forged"),
+            edge.delete("lures", "flaw.one"),
             edge.put("sensors", "sensor.edge-2.0", b"forged"),
             edge.put("sensors", "enforcer.x.y", b"forged"),
             edge.put("decisions", "address.01", b"forged"),

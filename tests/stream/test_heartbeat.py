@@ -55,6 +55,21 @@ async def test_a_stage_gives_signs_of_life_until_it_is_gone(
     await until(lambda: _is_gone(stream))
 
 
+async def test_what_somebody_waits_for_is_said_at_once(stream: Stream) -> None:
+    said = 0
+    pulse = Pulse(stream, SystemClock(), stage="detect", name="a", host="h", figures=lambda: {"rows": said})
+
+    async def is_said() -> bool:
+        found = await _beat(stream)
+        return found is not None and found.figures["rows"] == said
+
+    async with running(pulse.run()):
+        await until(is_said)
+        said = 1
+        pulse.soon()
+        await until(is_said, heartbeat.EVERY_SECONDS / 2)
+
+
 async def _beat(stream: Stream) -> Heartbeat | None:
     found = await stream.get("sensors", "detect.a")
     return None if found is None else decode(found)

@@ -10,7 +10,10 @@ from propolis.errors import StreamError
 from propolis.stream import EmbeddedServer, Stream, connect, provision
 from propolis.stream.provision import buckets, streams
 
-NAMES = ("EVENTS", "FINDINGS", "LEDGER", "CLOCK", "KV_decisions", "KV_sensors", "KV_states", "KV_policy")
+NAMES = (
+    *("EVENTS", "FINDINGS", "LEDGER", "CLOCK"),
+    *("KV_decisions", "KV_sensors", "KV_states", "KV_policy", "KV_lures"),
+)
 
 
 async def test_everything_is_there_with_its_bounds(stream: Stream) -> None:

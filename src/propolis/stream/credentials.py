@@ -36,10 +36,15 @@ def enforcer(_name: str) -> Permissions:
 
 
 def sensor(name: str) -> Permissions:
-    """Report events, give signs of life under its own name, and nothing else."""
+    """Report events, follow the lures, give signs of life under its own name, and nothing else."""
     return {
         "publish": [
             "events.>",
+            "$JS.API.STREAM.INFO.KV_lures",
+            "$JS.API.CONSUMER.*.KV_lures",
+            "$JS.API.CONSUMER.*.KV_lures.>",
+            "$JS.API.CONSUMER.MSG.NEXT.KV_lures.>",
+            "$JS.API.DIRECT.GET.KV_lures.>",
             f"$JS.API.DIRECT.GET.KV_sensors.$KV.sensors.sensor.{name}.>",
             f"$KV.sensors.sensor.{name}.>",
         ]

@@ -78,17 +78,25 @@ class Pulse:
         self._host = host
         self._figures = figures
         self._started = clock.now()
+        self._soon = asyncio.Event()
         self.offset = 0
         self.error = 0
+
+    def soon(self) -> None:
+        """Beat now: something happened that somebody waits for."""
+        self._soon.set()
 
     async def run(self) -> None:
         """Beat until cancelled, then take the key away: who leaves in order is not missed. Survives a lost stream."""
         key = f"{self._stage}.{self._name}"
         try:
             while True:
+                self._soon.clear()
                 with contextlib.suppress(Refused, Unreachable):  # the connection tells of itself
                     await self._beat(key)
-                await asyncio.sleep(EVERY_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(EVERY_SECONDS):
+                        await self._soon.wait()
         finally:
             with contextlib.suppress(StreamError, TimeoutError):
                 async with asyncio.timeout(LEAVE_SECONDS):

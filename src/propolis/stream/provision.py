@@ -6,10 +6,22 @@ from typing import Any
 from propolis.config import Stream as Settings
 from propolis.errors import StreamError
 from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, Refused, Stream, Unreachable
-from propolis.stream.subjects import CLOCK, DECISIONS, EVENTS, FINDINGS, LEDGER, POLICY, SENSORS, STATES
+from propolis.stream.subjects import (
+    CLOCK,
+    DECISIONS,
+    EVENTS,
+    FINDINGS,
+    LEDGER,
+    LURES,
+    POLICY,
+    SENSORS,
+    STATES,
+)
 
 LANES = "propolis-lanes"
 DUPLICATES_SECONDS = 300
+LURE_HISTORY = 16
+"""Versions of each pushed lure that are kept, to go back to."""
 _CURES = {
     10_047: "stream.max_bytes: more than the disk of the stream has room for; lower it or free some",
     10_028: "stream.max_bytes: more than the account may keep; lower it",
@@ -57,14 +69,14 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
     """Configuration of every key-value bucket (a stream named ``KV_<bucket>``, ADR-8).
 
     Of each key only the last value is kept: of two, the one with the longer time to live would come back to light when
-    the newer one has had its time. What was before is in the ledger.
+    the newer one has had its time. What was before is in the ledger. Lures have no time to live, and no ledger.
     """
 
-    def bucket(name: str) -> dict[str, Any]:
+    def bucket(name: str, history: int = 1) -> dict[str, Any]:
         return {
             "name": f"KV_{name}",
             "subjects": [f"$KV.{name}.>"],
-            "max_msgs_per_subject": 1,
+            "max_msgs_per_subject": history,
             "retention": "limits",
             "storage": "file",
             "discard": "new",
@@ -77,7 +89,7 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
             "duplicate_window": 120 * 1_000_000_000,
         }
 
-    return tuple(bucket(name) for name in (DECISIONS, SENSORS, STATES, POLICY))
+    return (*map(bucket, (DECISIONS, SENSORS, STATES, POLICY)), bucket(LURES, LURE_HISTORY))
 
 
 async def provision(stream: Stream, settings: Settings) -> None:

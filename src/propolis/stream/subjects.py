@@ -13,6 +13,7 @@ DECISIONS = "decisions"
 SENSORS = "sensors"
 STATES = "states"
 POLICY = "policy"
+LURES = "lures"
 
 SEQUENCE = "Propolis-Sequence"
 """Header of a findings message: the sequence of the events message it was found in."""

@@ -15,6 +15,11 @@ STATES = "states"
 POLICY = "policy"
 LURES = "lures"
 
+FLAW = "flaw."
+"""Before a lure's id: its key in the bucket ``lures``."""
+CANARY = "canary.key"
+"""The key, in the same bucket, of the installation's canaries."""
+
 SEQUENCE = "Propolis-Sequence"
 """Header of a findings message: the sequence of the events message it was found in."""
 

@@ -65,6 +65,11 @@ def test_what_is_written_is_what_is_meant() -> None:
             "lures.tcp.ports",
             "port 22 is already lures.ssh's",
         ),
+        (
+            "[lures.http]\nports = [443]\ntls_ports = [443]",
+            "lures.http.tls_ports",
+            "port 443 is already lures.http's",
+        ),
         ("[lures.ssh]\naddresses = ['localhost']", "lures.ssh.addresses", "write an IPv4 or IPv6 address"),
         ("[stream]\nlisten = '4222'", "stream.listen", "write one such as 127.0.0.1:4222"),
         ("[console]\nlisten = '127.0.0.1:99999'", "console.listen", "is not address:port"),

@@ -13,8 +13,9 @@ def test_the_first_configuration_is_valid_and_says_what_could_not_be_opened(tmp_
     assert set(config.lures) == set(Config().lures)
     assert config.enforcers.run == (("nftables",) if first.can_enforce() else ("dry-run",))
     for name, lure in config.lures.items():
-        standard = Config().lures[name].ports
-        assert [port % first.HIGH for port in lure.ports] == [port % first.HIGH for port in standard]
+        standard = Config().lures[name]
+        assert [port % first.HIGH for port in lure.ports] == list(standard.ports)
+        assert [port % first.HIGH for port in lure.tls_ports] == list(standard.tls_ports)
 
 
 def test_a_taken_port_is_moved() -> None:

@@ -132,6 +132,8 @@ def _table(name: str, field: Any) -> Iterator[str]:
         for key, value in field.default_factory().items():
             yield f"[{name}.{key}]"
             yield f"ports = {_toml(value.ports)}"
+            if value.tls_ports:
+                yield f"tls_ports = {_toml(value.tls_ports)}"
         yield "```"
         return
     yield from ("", f"## `[{name}]`", "", _line(kind.cls.__doc__), "")

@@ -15,6 +15,7 @@ from propolis.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0)]
 Positive = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,8 +83,14 @@ class Sensors(_Section, frozen=True, kw_only=True):
 class Lure(_Section, frozen=True, kw_only=True):
     """Where one lure listens."""
 
-    ports: Annotated[tuple[Annotated[int, Meta(ge=1, le=65_535)], ...], Meta(description="TCP ports")] = ()
+    ports: Annotated[tuple[Port, ...], Meta(description="TCP ports")] = ()
+    tls_ports: Annotated[tuple[Port, ...], Meta(description="TCP ports where TLS is in front of it")] = ()
     addresses: Annotated[tuple[str, ...], Meta(description="local addresses")] = ("0.0.0.0", "::")
+
+    @property
+    def every_port(self) -> tuple[int, ...]:
+        """Where it listens, in clear and behind TLS."""
+        return self.ports + self.tls_ports
 
 
 class Flaws(_Section, frozen=True, kw_only=True):
@@ -296,7 +303,7 @@ class Config(_Section, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(
         default_factory=lambda: {
-            "http": Lure(ports=(80, 8080)),
+            "http": Lure(ports=(80, 8080), tls_ports=(443, 8443)),
             "redis": Lure(ports=(6379,)),
             "ssh": Lure(ports=(22,)),
             "tcp": Lure(ports=(21, 445, 3306, 5432)),
@@ -386,14 +393,15 @@ def _check(config: Config) -> None:
     for name, lure in config.lures.items():
         for address in lure.addresses:
             _ip(config.path, f"lures.{name}.addresses", address)
-        for port in lure.ports:
-            if port in seen:
-                raise ConfigError(
-                    config.path,
-                    f"lures.{name}.ports",
-                    f"port {port} is already lures.{seen[port]}'s; give it to one",
-                )
-            seen[port] = name
+        for key, ports in (("ports", lure.ports), ("tls_ports", lure.tls_ports)):
+            for port in ports:
+                if port in seen:
+                    raise ConfigError(
+                        config.path,
+                        f"lures.{name}.{key}",
+                        f"port {port} is already lures.{seen[port]}'s; give it to one",
+                    )
+                seen[port] = name
     for key, listen in (("stream.listen", config.stream.listen), ("console.listen", config.console.listen)):
         host_port(listen, config.path, key)
     for key, networks in (

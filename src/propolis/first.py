@@ -33,11 +33,17 @@ def text(enforcer: str) -> str:
         "",
     ]
     for name, lure in Config().lures.items():
-        ports = [port if can_listen(port) else port + HIGH for port in lure.ports]
-        moved = [port for port in lure.ports if port not in ports]
-        note = f"  # {', '.join(map(str, moved))} cannot be opened here" if moved else ""
-        lines += [f"[lures.{name}]", f"ports = {ports}{note}", ""]
+        lines += [f"[lures.{name}]", _ports("ports", lure.ports)]
+        lines += [_ports("tls_ports", lure.tls_ports)] if lure.tls_ports else []
+        lines.append("")
     return "\n".join(lines)
+
+
+def _ports(key: str, standard: tuple[int, ...]) -> str:
+    ports = [port if can_listen(port) else port + HIGH for port in standard]
+    moved = [port for port in standard if port not in ports]
+    note = f"  # {', '.join(map(str, moved))} cannot be opened here" if moved else ""
+    return f"{key} = {ports}{note}"
 
 
 def can_enforce() -> bool:

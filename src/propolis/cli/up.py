@@ -161,7 +161,7 @@ def preflight(settings: Config) -> None:
     """Everything that would make a stage fail at once, found before any is started. Raises :class:`PropolisError`."""
     wiring.check_catalogues(settings)
     for name, lure in settings.lures.items():
-        for port in lure.ports:
+        for port in lure.every_port:
             for address in lure.addresses:
                 listen(settings.path, f"lures.{name}.ports", address, port, shared=False).close()
     listening = {"console.listen": settings.console.listen}
@@ -294,7 +294,9 @@ async def _arm(stream: Stream) -> None:
 
 
 def _banner(settings: Config, *, password: str | None, mode: str) -> None:
-    ports = ", ".join(f"{name} {'/'.join(map(str, lure.ports))}" for name, lure in settings.lures.items())
+    ports = ", ".join(
+        f"{name} {'/'.join(map(str, lure.every_port))}" for name, lure in settings.lures.items()
+    )
     out.print(f"\n[bold]Propolis[/] is up · mode [bold]{mode}[/]")
     out.print(f"  decoys     {ports}")
     out.print(

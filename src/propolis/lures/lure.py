@@ -37,6 +37,15 @@ class Hangup(msgspec.Struct, frozen=True):
 Effect: TypeAlias = Reply | Emit | Hangup
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """How the client came through TLS: what it speaks like, whom it asked for, and the protocol agreed on (ALPN)."""
+
+    ja4: str
+    ja3: str
+    sni: str = ""
+    alpn: str = ""
+
+
 class Visit(msgspec.Struct, frozen=True):
     """What a lure may know of the connection it plays on.
 
@@ -44,7 +53,7 @@ class Visit(msgspec.Struct, frozen=True):
     look alike and one sensor does not change; ``later`` takes effects that a dialogue produces in its own time
     (only a lure whose protocol library works that way needs it); ``random`` is for challenges and cookies.
     ``keys`` is the folder where a lure keeps what must survive a restart (host keys). ``clock`` serves what a protocol
-    says of time (``Date``, uptimes, expiry), never a judgement.
+    says of time (``Date``, uptimes, expiry), never a judgement. ``tls`` is there when the dialogue is inside TLS.
     """
 
     source_ip: str
@@ -57,10 +66,15 @@ class Visit(msgspec.Struct, frozen=True):
     persona: str = ""
     later: Callable[[Iterable[Effect]], None] = lambda _: None
     clock: Clock = SystemClock()
+    tls: Tls | None = None
 
 
 class Lure(Protocol):
-    """One dialogue with one client."""
+    """One dialogue with one client.
+
+    A lure that is found behind TLS may have an attribute ``alpn: ClassVar[tuple[str, ...]]``: the protocols it speaks
+    by their ALPN names (RFC 7301). The sensor offers those of them that the product it plays would offer.
+    """
 
     name: ClassVar[str]
     """The protocol, as configuration and events name it."""

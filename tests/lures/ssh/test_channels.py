@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from propolis.events import CommandRun, PayloadReceived
 from propolis.lures.lure import Emit, Visit
 from propolis.lures.ssh.channels import MAX_PROOFS, MAX_UNSENT_BYTES, Channels
-from propolis.lures.ssh.host import host_of
 from propolis.lures.ssh.lure import _options
 from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.record import Daemon, logged_in
@@ -20,6 +19,7 @@ from propolis.lures.ssh.scribe import Scribe, connect
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.transport import Transport
 from propolis.lures.ssh.wire import Wire
+from propolis.machine.host import host_of
 
 NO, YES = Boolean(value=False), Boolean(value=True)
 OPEN = (90, String("session") + UInt32(3) + UInt32(2_097_152) + UInt32(32_768))

@@ -4,11 +4,11 @@ import pytest
 
 from propolis.events import CommandRun, PayloadReceived
 from propolis.lures.lure import Emit
-from propolis.lures.ssh.host import host_of
 from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.session import MAX_COMMANDS, MAX_UPLOAD_BYTES, Session
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.wire import Wire
+from propolis.machine.host import host_of
 
 
 class Channel:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propolis.lures.ssh.commands import MAX_OUTPUT_CHARS
-from propolis.lures.ssh.host import host_of
 from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.shell import Shell
+from propolis.machine.commands import MAX_OUTPUT_CHARS
+from propolis.machine.host import host_of
 
 HOST = host_of(b"a sensor")
 

@@ -19,12 +19,12 @@ from propolis.lures.lure import Effect, Visit
 from propolis.lures.ssh.authentication import Authentication
 from propolis.lures.ssh.channels import Channels
 from propolis.lures.ssh.exchange import register_sntrup
-from propolis.lures.ssh.host import host_of
 from propolis.lures.ssh.keys import host_keys
 from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.transport import Transport
 from propolis.lures.ssh.wire import Wire
+from propolis.machine.host import host_of
 from propolis.notes import PersonaReduced, tell
 
 

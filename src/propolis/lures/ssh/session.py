@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from propolis.events import CommandRun, PayloadReceived
-from propolis.lures.ssh.commands import Outcome
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.terminal import Interrupt, Line, Pipe, Terminal
 from propolis.lures.ssh.wire import Wire
+from propolis.machine.commands import Outcome
 
 MAX_COMMANDS = 512
 """Commands on one connection; the next one ends its session."""

@@ -4,11 +4,11 @@ import posixpath
 import re
 from collections import deque
 
-from propolis.lures.ssh.commands import COMMANDS, FILTERS, MAX_OUTPUT_CHARS, Outcome, uname
-from propolis.lures.ssh.host import Host
-from propolis.lures.ssh.machine import MAX_VALUE_CHARS, Machine
 from propolis.lures.ssh.persona import Persona
-from propolis.lures.ssh.words import Command, Redirect, Unfinished, parse
+from propolis.machine.commands import COMMANDS, FILTERS, MAX_OUTPUT_CHARS, Outcome, uname
+from propolis.machine.host import Host
+from propolis.machine.machine import MAX_VALUE_CHARS, Machine
+from propolis.machine.words import Command, Redirect, Unfinished, parse
 
 MAX_NESTING = 3
 """Commands inside commands."""
@@ -82,7 +82,7 @@ class Shell:
     def run(self, line: str, where: str) -> Outcome:
         """Pretend to run a line. ``where`` is what bash puts before its errors, such as ``-bash: line 2: ``.
 
-        Output is bounded by :data:`~propolis.lures.ssh.commands.MAX_OUTPUT_CHARS`.
+        Output is bounded by :data:`~propolis.machine.commands.MAX_OUTPUT_CHARS`.
         """
         if not self._is_finished(line):
             self.status = 2

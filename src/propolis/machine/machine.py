@@ -2,8 +2,8 @@
 
 import posixpath
 
-from propolis.lures.ssh.host import Host
-from propolis.lures.ssh.persona import Persona
+from propolis.machine.disk import Disk
+from propolis.machine.host import Host
 
 MAX_FILES = 32
 MAX_FILE_CHARS = 16_384
@@ -17,14 +17,14 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Machine:
     """The decoy as one user sees it; nothing of it is the real machine."""
 
-    def __init__(self, persona: Persona, host: Host, user: str) -> None:
+    def __init__(self, disk: Disk, host: Host, user: str) -> None:
         self.host = host
         self.user = user
         self.home = "/root" if user == "root" else f"/home/{user}"
         self.folder = self.home
         self.status = 0
         self.is_over = False
-        self._persona = persona
+        self._disk = disk
         self._files = {"/etc/hostname": f"{host.name}\n"}
         self._folders = {self.home, "/dev/shm", "/tmp", "/var/tmp"}  # noqa: S108 - names, nothing is opened
         self._variables = {
@@ -39,7 +39,7 @@ class Machine:
 
     def has_program(self, name: str) -> bool:
         """Whether a program of that name is installed."""
-        return name in self._persona.commands
+        return name in self._disk.commands
 
     def value_of(self, name: str) -> str:
         """A variable's value; one that is not set is empty."""
@@ -75,9 +75,9 @@ class Machine:
                 )
             case "/etc/passwd" if self.user != "root":
                 own = f"{self.user}:x:1000:1000:,,,:{self.home}:/bin/bash\n"
-                return self._persona.files[path] + own
+                return self._disk.files[path] + own
             case _:
-                return self._persona.files.get(path)
+                return self._disk.files.get(path)
 
     def names_in(self, path: str) -> list[str] | None:
         """The names in a folder, sorted, or ``None`` if there is no such folder."""
@@ -87,8 +87,8 @@ class Machine:
             for name in everything
             if posixpath.dirname(name) == path and name != path
         }
-        if path in self._persona.listings:
-            return sorted({*self._persona.listings[path], *below})
+        if path in self._disk.listings:
+            return sorted({*self._disk.listings[path], *below})
         return sorted(below) if below or path in self._folders else None
 
     def write(self, path: str, text: str, *, is_append: bool) -> None:

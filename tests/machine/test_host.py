@@ -1,4 +1,4 @@
-from propolis.lures.ssh.host import host_of
+from propolis.machine.host import host_of
 
 
 def test_a_sensor_has_one_machine_and_another_sensor_another() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from propolis.lures.ssh.commands import COMMANDS, FILTERS, free
-from propolis.lures.ssh.host import host_of
-from propolis.lures.ssh.machine import Machine
 from propolis.lures.ssh.persona import load
+from propolis.machine.commands import COMMANDS, FILTERS, free
+from propolis.machine.host import host_of
+from propolis.machine.machine import Machine
 
 LINES = "one\nTwo\nthree\n"
 

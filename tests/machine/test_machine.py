@@ -1,6 +1,6 @@
-from propolis.lures.ssh.host import host_of
-from propolis.lures.ssh.machine import MAX_FILE_CHARS, MAX_FILES, MAX_VARIABLES, Machine
 from propolis.lures.ssh.persona import load
+from propolis.machine.host import host_of
+from propolis.machine.machine import MAX_FILE_CHARS, MAX_FILES, MAX_VARIABLES, Machine
 
 
 def machine() -> Machine:

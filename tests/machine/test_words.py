@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propolis.lures.ssh.words import MAX_WORDS, Command, Redirect, Unfinished, parse
+from propolis.machine.words import MAX_WORDS, Command, Redirect, Unfinished, parse
 
 
 def words(line: str) -> list[Command]:

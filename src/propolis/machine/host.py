@@ -4,6 +4,8 @@ import hashlib
 
 import msgspec
 
+from propolis.clock import SECOND
+
 KERNELS = (
     ("6.1.0-13-amd64", "6.1.55-1 (2023-09-29)"),
     ("6.1.0-17-amd64", "6.1.69-1 (2023-12-30)"),
@@ -25,11 +27,28 @@ CPUS = (
     "Intel(R) Core(TM) i5-8500 CPU @ 3.00GHz",
 )
 
+MAKERS = (
+    "52:54:00",
+    "00:50:56",
+    "00:0c:29",
+    "00:16:3e",
+    "08:00:27",
+    "fa:16:3e",
+    "ac:1f:6b",
+    "3c:ec:ef",
+    "b4:96:91",
+)
+"""Organisations of network cards: QEMU, VMware, Xen, VirtualBox, OpenStack, Supermicro, Intel (IEEE MA-L)."""
+
 _ROLES = ("web", "srv", "db", "app", "vps", "mail", "node", "backup", "gw", "build")
 
 
 class Host(msgspec.Struct, frozen=True):
-    """What commands tell of the machine. ``memory_kib`` is the total."""
+    """What commands tell of the machine.
+
+    ``memory_kib`` is the total; ``mac`` the address of its first network card; ``machine_id`` 32 hexadecimal digits, as
+    in ``/etc/machine-id``; ``uptimes`` how many seconds it runs from one start to the next, and when within them it is.
+    """
 
     name: str
     kernel: str
@@ -37,6 +56,14 @@ class Host(msgspec.Struct, frozen=True):
     cpu: str
     cores: int
     memory_kib: int
+    mac: str
+    machine_id: str
+    uptimes: tuple[int, int]
+
+    def up_seconds(self, now: int) -> int:
+        """How long it has been running at that time (UTC nanoseconds)."""
+        period, offset = self.uptimes
+        return (now // SECOND + offset) % period + 60
 
     @property
     def uname(self) -> str:
@@ -56,4 +83,18 @@ def host_of(seed: bytes) -> Host:
         dice[10] % 4
     ]
     build = f"#1 SMP PREEMPT_DYNAMIC Debian {version}"
-    return Host(name, kernel, build, CPUS[dice[11] % len(CPUS)], cores, memory)
+    more = hashlib.blake2b(seed, digest_size=32, person=b"propolis network").digest()
+    mac = ":".join((MAKERS[more[0] % len(MAKERS)], *(f"{byte:02x}" for byte in more[1:4])))
+    # it is restarted for a new kernel every one to four months
+    period = (30 + more[4] % 90) * 86_400 + int.from_bytes(more[5:8], "big") % 86_400
+    return Host(
+        name,
+        kernel,
+        build,
+        CPUS[dice[11] % len(CPUS)],
+        cores,
+        memory,
+        mac,
+        more[8:24].hex(),
+        (period, int.from_bytes(more[24:28], "big")),
+    )

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from propolis.lures.ssh.machine import Machine
+from propolis.machine.machine import Machine
 
 MAX_OUTPUT_CHARS = 65_536
 """Of one line of commands."""

@@ -5,7 +5,7 @@ Everything has a limit; the source that was idle longest is forgotten first.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import KeysView, Mapping
 
 from propolis.clock import SECOND
 
@@ -23,17 +23,28 @@ IDLE = 3_600 * SECOND
 """A source that was silent for so long (ns) is forgotten."""
 
 _NOTHING: Mapping[str, bytes] = {}
+_UNTAKEN: dict[str, int] = {}
+
+
+class _Room:
+    """How many bytes some sessions hold together."""
+
+    __slots__ = ("used",)
+
+    def __init__(self) -> None:
+        self.used = 0
 
 
 class Session:
-    """The memory of one source. ``size`` is what it holds, in bytes."""
+    """The memory of one source. ``size`` is what it holds, in bytes; ``room`` what it holds together with others."""
 
-    __slots__ = ("_serial", "_steps", "_uploads", "_values", "size")
+    __slots__ = ("_room", "_serial", "_steps", "_uploads", "_values", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, room: _Room | None = None) -> None:
+        self._room = room or _Room()
         self._values: dict[str, dict[str, bytes]] = {}
         self._steps: dict[str, dict[str, int]] = {}
-        self._uploads: dict[str, bytes] = {}
+        self._uploads: dict[bytes, bytes] = {}
         self._serial = 0
         self.size = 0
 
@@ -49,12 +60,12 @@ class Session:
         if (old is None and len(values) >= MAX_VALUES) or not self._has_room(flaw, self._values, grown):
             return False
         self._values.setdefault(flaw, {})[name] = value
-        self.size += grown
+        self._grow(grown)
         return True
 
-    def taken(self, flaw: str) -> Set[str]:
+    def taken(self, flaw: str) -> KeysView[str]:
         """The steps of a flaw that this source has taken."""
-        return self._steps.get(flaw, {}).keys()
+        return self._steps.get(flaw, _UNTAKEN).keys()
 
     def last_taken(self, flaw: str, step: str) -> int:
         """When a step was last taken, as a count that grows with every step of this source; 0 for never."""
@@ -68,27 +79,36 @@ class Session:
             return False
         self._serial += 1
         self._steps.setdefault(flaw, {})[step] = self._serial
-        self.size += grown
+        self._grow(grown)
         return True
 
-    def upload(self, path: str, content: bytes) -> bool:
+    def upload(self, path: bytes, content: bytes) -> bool:
         """Keep what was uploaded to a path; ``False`` if a limit forbids it."""
         old = self._uploads.get(path)
         grown = len(content) - len(old) if old is not None else len(path) + len(content)
         if self.size + grown > MAX_SESSION_BYTES or (old is None and len(self._uploads) >= MAX_UPLOADS):
             return False
         self._uploads[path] = content
-        self.size += grown
+        self._grow(grown)
         return True
 
-    def uploaded(self, path: str) -> bytes | None:
+    def uploaded(self, path: bytes) -> bytes | None:
         """What this source uploaded to a path."""
         return self._uploads.get(path)
 
     @property
-    def uploads(self) -> Mapping[str, bytes]:
+    def uploads(self) -> Mapping[bytes, bytes]:
         """Everything this source uploaded, by path, oldest first."""
         return self._uploads
+
+    def leave(self) -> None:
+        """From now on, count only for itself: it was forgotten, but somebody may still be answering from it."""
+        self._room.used -= self.size
+        self._room = _Room()
+
+    def _grow(self, grown: int) -> None:
+        self.size += grown
+        self._room.used += grown
 
     def _has_room(self, flaw: str, memory: Mapping[str, object], grown: int) -> bool:
         is_new = flaw not in memory
@@ -102,33 +122,24 @@ class Sessions:
         self._max_sources = max_sources
         self._max_bytes = max_bytes
         self._idle = idle
-        self._sessions: OrderedDict[bytes, tuple[int, int, Session]] = OrderedDict()
-        self._bytes = 0
+        self._sessions: OrderedDict[bytes, tuple[int, Session]] = OrderedDict()
+        self._room = _Room()
         self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def of(self, source: bytes, now: int) -> Session:
-        """The session of a source (its address, or whatever tells sources apart) at this time (ns). O(1) amortised.
-
-        A session grows in its owner's hands, so its size is counted again whenever it is asked for.
-        """
+        """The session of a source (its address, or whatever tells sources apart) at this time (ns). O(1) amortised."""
         self._expire(now)
         known = self._sessions.pop(source, None)
-        if known is None:
-            session = Session()
-            if len(self._sessions) >= self._max_sources:
-                self._forget_oldest()
-                self.forgotten += 1
-        else:
-            session = known[2]
-            self._bytes -= known[1]
-        self._sessions[source] = (now, session.size, session)
-        self._bytes += session.size
-        while self._bytes > self._max_bytes and len(self._sessions) > 1:
+        session = known[1] if known else Session(self._room)
+        while self._sessions and (
+            len(self._sessions) >= self._max_sources or self._room.used > self._max_bytes
+        ):
             self._forget_oldest()
             self.forgotten += 1
+        self._sessions[source] = (now, session)
         return session
 
     def _expire(self, now: int) -> None:
@@ -136,5 +147,5 @@ class Sessions:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        _, (_, size, _) = self._sessions.popitem(last=False)
-        self._bytes -= size
+        _, (_, session) = self._sessions.popitem(last=False)
+        session.leave()

@@ -24,6 +24,7 @@ from propolis import notes
 from propolis.config import Config
 from propolis.events import KINDS
 from propolis.events.interaction import SCHEMA, VERSION
+from propolis.flaws.file import Flaw
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- made from the code by `make docs`; change the code -->"
@@ -102,7 +103,23 @@ def note_classes() -> list[type[notes.Note]]:
     ]
 
 
-PAGES = {"settings.md": settings, "events.md": events, "notes.md": notes_page}
+def lure_schema() -> str:
+    """The JSON Schema of a lure file, for editors and for whoever writes one by machine."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "made from the code by `make docs`; change the code",
+        "title": "Propolis lure file",
+        **msgspec.json.schema(Flaw),
+    }
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
+PAGES = {
+    "settings.md": settings,
+    "events.md": events,
+    "notes.md": notes_page,
+    "lure.schema.json": lure_schema,
+}
 
 
 def _fields(kind: type) -> tuple[Any, ...]:

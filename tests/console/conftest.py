@@ -23,6 +23,7 @@ from propolis.config import Config, load
 from propolis.console import api_token, first_password
 from propolis.console.board import Board
 from propolis.console.console import Console
+from propolis.console.known import Known
 from propolis.console.session import Attempts, Sessions
 from propolis.console.stage import gated, routes
 from propolis.decisions import Entry
@@ -72,7 +73,7 @@ def configuration(folder: Path) -> Config:
     return load(path)
 
 
-async def _attack(stream: Stream, source: str, *, sequence: int = 0) -> Finding:
+async def _attack(stream: Stream, source: str, *, sequence: int = 0, rule: str = RULE) -> Finding:
     """One hostile request: its event, and the finding that cites it (or another ``sequence``), on the stream."""
     now = SystemClock().now()
     address = pack(source)
@@ -94,8 +95,8 @@ async def _attack(stream: Stream, source: str, *, sequence: int = 0) -> Finding:
     row = Interaction(now, connection, 1, request)
     stored = await stream.publish(subjects.events("interaction", 0), encode(to_batch([row])))
     finding = Finding(
-        id=finding_id(RULE, source, now),
-        rule=RULE,
+        id=finding_id(rule, source, now),
+        rule=rule,
         title=TITLE,
         source=source,
         shard=connection.shard,
@@ -148,8 +149,9 @@ def lonely(tmp_path: Path, clock: ManualClock) -> Console:
     return Console(
         config=config,
         clock=clock,
-        stream=Stream(Client(), "nats://127.0.0.1:1", "console"),
+        stream=(stream := Stream(Client(), "nats://127.0.0.1:1", "console")),
         board=Board(clock, config.stream.max_age_seconds),
+        known=Known(config, stream, clock),
         sessions=Sessions(clock, lambda: f"secret-{next(count)}-of-a-test-that-nobody-guesses"),
         attempts=Attempts(),
     )
@@ -194,6 +196,7 @@ async def live(stream: tuple[Config, Stream, EmbeddedServer]) -> AsyncIterator[C
         clock=clock,
         stream=connection,
         board=Board(clock, config.stream.max_age_seconds),
+        known=Known(config, connection, clock),
         sessions=Sessions(clock, lambda: os.urandom(16).hex()),
         attempts=Attempts(),
     )
@@ -223,7 +226,7 @@ class Hive:
         self.password = password
         self.url = f"http://{config.console.listen}"
 
-    def attack(self, source: str, **what: int) -> Finding:
+    def attack(self, source: str, **what: Any) -> Finding:
         return self._with_stream(lambda stream: _attack(stream, source, **what))
 
     def ledger(self) -> list[Entry]:

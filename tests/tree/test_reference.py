@@ -28,7 +28,7 @@ def docs() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["settings.md", "events.md", "notes.md"])
+@pytest.mark.parametrize("page", ["settings.md", "events.md", "notes.md", "lure.schema.json"])
 def test_a_page_is_what_make_docs_writes(page: str) -> None:
     assert (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") == docs().PAGES[page](), (
         "run `make docs`"

@@ -8,6 +8,7 @@
 ``GET  decisions?state=``             those in force (``active``), or that would be (``shadow``); and the mode
 ``GET  decision/{id}/why``            what the ledger says about it
 ``GET  sensors``                      every stage's last heartbeat and its age, and how soon each sensor was found
+``GET  lures``                        every lure and its hits, what each sensor plays, and what is refused
 ``GET  drift``                        per enforcer, how far the world was from the decisions
 ``GET  session``                      the CSRF token of a browser's session
 ``POST revoke``                       ``{"what": target or id, "reason": …}``
@@ -28,7 +29,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from propolis.clock import SECOND
-from propolis.console import gate
+from propolis.console import gate, known
 from propolis.console.body import BodyTooLargeError, read
 from propolis.console.console import Console
 from propolis.console.evidence import lake_question
@@ -84,6 +85,7 @@ class Api:
                 Route("/decisions", self._add, methods=["POST"]),
                 Route("/decision/{id}/why", self._why),
                 Route("/sensors", self._sensors),
+                Route("/lures", self._lures),
                 Route("/drift", self._drift),
                 Route("/session", self._session),
                 Route("/revoke", self._revoke, methods=["POST"]),
@@ -154,6 +156,19 @@ class Api:
             for beat in board.stages()
         ]
         return _json({"stages": stages, "exposures": board.exposures()})
+
+    async def _lures(self, _: Request) -> Response:
+        await self._console.known.refresh()
+        sensors = self._console.board.stages("sensor")
+        hits = known.hits(sensors)
+        live = self._console.known.live
+        return _json(
+            {
+                "lures": [known.summary(live[name], hits.get(name, 0)) for name in sorted(live)],
+                "playing": known.playing(sensors),
+                "refused": {**self._console.known.refused, **known.refusals(sensors)},
+            }
+        )
 
     async def _drift(self, _: Request) -> Response:
         return _json(

@@ -9,6 +9,7 @@ from propolis.clock import Clock
 from propolis.config import Config
 from propolis.console.board import Board
 from propolis.console.evidence import Shown, show
+from propolis.console.known import Known
 from propolis.console.session import Attempts, Sessions
 from propolis.decisions import Entry, about
 from propolis.decisions.commands import SUBJECT, Answer, Command, decode_answer, encode
@@ -28,6 +29,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     stream: Stream
     board: Board
+    known: Known
     sessions: Sessions
     attempts: Attempts
 

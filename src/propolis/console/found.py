@@ -49,43 +49,50 @@ class Found:
         )
 
     async def _open(self, event: GenericEventArguments) -> None:
-        finding = self._console.board.findings.get(str(event.args[1].get("id", "")))
-        if finding is None:
-            ui.notify("That finding is not among the latest any more.", position="top")
-            return
-        dialog = ui.dialog()
-        dialog.on("hide", dialog.delete)
-        with dialog, ui.element("div").classes("card evidence"):
-            _heading(finding)
-            panel = ui.element("div").classes("event")
-            await self._pick(finding, panel)
-            with ui.element("div").classes("buttons"):
-                ui.button("Close", on_click=dialog.close).props("flat no-caps color=grey-5")
-        dialog.open()
+        await open_evidence(self._console, str(event.args[1].get("id", "")))
 
-    async def _pick(self, finding: Finding, panel: ui.element) -> None:
-        """The pieces of evidence to choose from, the first one open."""
-        if not finding.evidence:
-            with panel:
-                ui.label("This finding cites no event.").classes("empty")
-            return
-        names = {n: f"{n + 1} · {inert(piece.summary, 60)}" for n, piece in enumerate(finding.evidence)}
+
+async def open_evidence(console: Console, finding_id: str) -> None:
+    """Open a finding with its evidence, byte by byte, over the page."""
+    finding = console.board.findings.get(finding_id)
+    if finding is None:
+        ui.notify("That finding is not among the latest any more.", position="top")
+        return
+    dialog = ui.dialog()
+    dialog.on("hide", dialog.delete)
+    with dialog, ui.element("div").classes("card evidence"):
+        _heading(finding)
+        panel = ui.element("div").classes("event")
+        await _pick(console, finding, panel)
+        with ui.element("div").classes("buttons"):
+            ui.button("Close", on_click=dialog.close).props("flat no-caps color=grey-5")
+    dialog.open()
+
+
+async def _pick(console: Console, finding: Finding, panel: ui.element) -> None:
+    """The pieces of evidence to choose from, the first one open."""
+    if not finding.evidence:
         with panel:
-            choice = ui.select(names, value=0, label="Evidence").props("dark outlined dense")
-            place = ui.element("div").classes("event")
-        choice.set_visibility(len(names) > 1)
-        choice.on_value_change(lambda change: self._show(finding, int(change.value), place))
-        await self._show(finding, 0, place)
+            ui.label("This finding cites no event.").classes("empty")
+        return
+    names = {n: f"{n + 1} · {inert(piece.summary, 60)}" for n, piece in enumerate(finding.evidence)}
+    with panel:
+        choice = ui.select(names, value=0, label="Evidence").props("dark outlined dense")
+        place = ui.element("div").classes("event")
+    choice.set_visibility(len(names) > 1)
+    choice.on_value_change(lambda change: _show(console, finding, int(change.value), place))
+    await _show(console, finding, 0, place)
 
-    async def _show(self, finding: Finding, number: int, place: ui.element) -> None:
-        shown = await self._console.evidence(finding, number)
-        place.clear()
-        with place:
-            if shown is None:
-                ui.label("The stream does not keep this event any more. The lake may:").classes("empty")
-                ui.label(lake_question(finding.evidence[number].event)).classes("bytes text")
-            else:
-                _event(shown)
+
+async def _show(console: Console, finding: Finding, number: int, place: ui.element) -> None:
+    shown = await console.evidence(finding, number)
+    place.clear()
+    with place:
+        if shown is None:
+            ui.label("The stream does not keep this event any more. The lake may:").classes("empty")
+            ui.label(lake_question(finding.evidence[number].event)).classes("bytes text")
+        else:
+            _event(shown)
 
 
 def _row(finding: Finding) -> Row:

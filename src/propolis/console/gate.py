@@ -30,6 +30,7 @@ SESSION = "propolis.session"
 CLIENT = "propolis.client"
 """Where the ASGI scope holds the session (None: it was the token), and :class:`Whence` the request came from."""
 
+PAGES = frozenset({"/", "/lures"})
 OPEN_PATHS = frozenset({"/login", "/console.css", "/favicon.ico"})
 PATHS = ("/api/v1/", "/_nicegui/", "/_nicegui_ws/")
 TOKEN_PATHS = ("/api/v1/", "/metrics")
@@ -93,7 +94,7 @@ class Gate:
         changes = method not in SAFE_METHODS or connection.scope["type"] == "websocket"
         if not self._is_ours(whence.host):
             return _refuse(421, f"not the name of this console; add it to console.hosts ({whence.host[:80]})")
-        if path not in {"/", "/metrics"} | OPEN_PATHS and not path.startswith(PATHS):
+        if path not in {"/metrics"} | PAGES | OPEN_PATHS and not path.startswith(PATHS):
             return _refuse(404, "no such page")
         if path.startswith(TOKEN_PATHS) and self._has_token(headers):
             connection.scope[SESSION] = None
@@ -107,7 +108,9 @@ class Gate:
         session = self._sessions.by_cookie(connection.cookies.get(whence.cookie, ""))
         if session is None:
             return (
-                RedirectResponse("/login", 303) if path == "/" else _refuse(401, "log in, or bring the token")
+                RedirectResponse("/login", 303)
+                if path in PAGES
+                else _refuse(401, "log in, or bring the token")
             )
         connection.scope[SESSION] = session
         if method not in SAFE_METHODS and path.startswith(TOKEN_PATHS) and not _has_csrf(headers, session):

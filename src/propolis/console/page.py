@@ -15,6 +15,7 @@ from propolis.console.console import Console
 from propolis.console.fleet import Fleet
 from propolis.console.found import Found
 from propolis.console.hero import Hero
+from propolis.console.lures import Lures
 from propolis.console.standing import Held, Mode, Refusals
 from propolis.console.visitor import Visitor
 
@@ -39,6 +40,10 @@ def mount(app: Starlette, console: Console) -> None:
     def page(request: Request) -> None:
         Page(Visitor(console, request.scope[gate.SESSION]))
 
+    @ui.page("/lures")
+    def lures(request: Request) -> None:
+        LuresPage(Visitor(console, request.scope[gate.SESSION]))
+
     ui.run_with(
         app,  # type: ignore[arg-type]  # it asks for no more than a Starlette application has
         title="Propolis",
@@ -51,8 +56,8 @@ def mount(app: Starlette, console: Console) -> None:
     )
 
 
-class Page:
-    """One browser's page."""
+class Head:
+    """The top of every page: where we are, who we are, whether the stream is there, and the way out."""
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
@@ -60,33 +65,58 @@ class Page:
         ui.add_head_html('<link rel="stylesheet" href="/console.css">')
         ui.add_head_html(_WATCH)
         ui.colors(primary=HONEY, dark_page="#0d1015")
-        self._head()
-        mode = Mode(visitor)
-        hero = Hero(self._console.board)
-        with ui.element("div").classes("grid"):
-            found = Found(self._console)
-        with ui.element("div").classes("grid wide"):
-            held = Held(visitor)
-            refusals = Refusals(visitor)
-        self._sections = (mode, hero, found, held, refusals, Fleet(self._console.board))
-        ui.timer(REFRESH_SECONDS, self._refresh)
-
-    def _head(self) -> None:
         with ui.element("header").classes("top"):
             ui.html(MARK, sanitize=False)  # our own drawing
             ui.label("Propolis").classes("name")
             ui.label(self._console.config.host_name).classes("dim mono")
+            ui.link("Defence", "/").classes("way")
+            ui.link("Lures", "/lures").classes("way")
             self._stream = ui.label().classes("badge")
             self._time = ui.label().classes("faint mono push")
             ui.button("Log out", on_click=self._visitor.leave).props("flat dense no-caps color=grey-5")
 
-    def _refresh(self) -> None:
+    def refresh(self) -> bool:
+        """Show what is so now; false, and the page goes, if the visitor is not logged in any more."""
         if not self._visitor.is_in():
             self._visitor.leave()
-            return
+            return False
         is_up = self._console.stream.client.is_connected
         self._stream.set_text("stream" if is_up else "stream lost")
         self._stream.classes(add="up" if is_up else "lost", remove="lost" if is_up else "up")
         self._time.set_text(f"{rfc3339(self._console.clock.now())[:19].replace('T', ' ')} UTC")
-        for section in self._sections:
-            section.refresh()
+        return True
+
+
+class Page:
+    """One browser's page of the defence."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        console = visitor.console
+        self._head = Head(visitor)
+        mode = Mode(visitor)
+        hero = Hero(console.board)
+        with ui.element("div").classes("grid"):
+            found = Found(console)
+        with ui.element("div").classes("grid wide"):
+            held = Held(visitor)
+            refusals = Refusals(visitor)
+        self._sections = (mode, hero, found, held, refusals, Fleet(console.board))
+        ui.timer(REFRESH_SECONDS, self._refresh)
+
+    def _refresh(self) -> None:
+        if self._head.refresh():
+            for section in self._sections:
+                section.refresh()
+
+
+class LuresPage:
+    """One browser's page of the lures."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._head = Head(visitor)
+        self._lures = Lures(visitor.console)
+        ui.timer(REFRESH_SECONDS, self._refresh)
+
+    async def _refresh(self) -> None:
+        if self._head.refresh():
+            await self._lures.refresh()

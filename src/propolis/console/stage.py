@@ -18,6 +18,7 @@ from propolis.console.api import Api
 from propolis.console.board import Board
 from propolis.console.console import Console
 from propolis.console.gate import Gate
+from propolis.console.known import Known
 from propolis.console.login import Login
 from propolis.console.password import api_token
 from propolis.console.session import Attempts, Sessions
@@ -62,6 +63,7 @@ async def run(config: Config, clock: Clock) -> None:
             clock=clock,
             stream=stream,
             board=Board(clock, config.stream.max_age_seconds),
+            known=Known(config, stream, clock),
             sessions=Sessions(clock, secrets.token_urlsafe),
             attempts=Attempts(),
         )

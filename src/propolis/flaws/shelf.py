@@ -9,14 +9,18 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from propolis.config import Config
 from propolis.errors import PropolisError
 from propolis.flaws.file import Flaw, FlawError, parse
 from propolis.flaws.packs import BUILT_IN, Pack
-from propolis.flaws.signature import Envelope, SignatureError, verify
+from propolis.flaws.signature import Envelope, SignatureError, decode, trusted_keys, verify
 from propolis.notes import LureLive, LureRefused, LureRolledBack, Note
+from propolis.stream import Stored, is_marker, subjects
 
 MAX_PUSHED = 20_000
 """Pushed lures; a further one is refused."""
+MAX_ID = 80
+"""Characters of a key that may be anybody's."""
 
 Origin: TypeAlias = Literal["pushed", "folder", "built-in"]
 ORIGINS: tuple[Origin, ...] = ("pushed", "folder", "built-in")
@@ -51,6 +55,13 @@ class Shelf:
         self.live: dict[str, Live] = {}
         self.versions: dict[str, int] = {}
 
+    @classmethod
+    def of(cls, config: Config, prove: Prove) -> "Shelf":
+        """The shelf of an installation: its folder, and whom it trusts (asked anew every time)."""
+        packs = config.flaws.packs
+        folder = (config.path.parent / packs).resolve() if packs else None
+        return cls(lambda: trusted_keys(config), folder, prove)
+
     def look(self) -> list[Note]:
         """Read the files that changed. Raises :class:`FlawError` for a folder that is not there."""
         notes: list[Note] = []
@@ -62,6 +73,18 @@ class Shelf:
             for name, flaw in change.changed.items():
                 notes.append(self._try(Live(flaw, origin), f"{name}.yaml"))
         return notes
+
+    def deliver(self, messages: Iterable[Stored]) -> list[Note]:
+        """Messages of the bucket ``lures`` (keys ``flaw.<id>``): :meth:`take`, or refused if they are no envelopes."""
+        notes: list[Note] = []
+        envelopes: list[Envelope] = []
+        for stored in messages:
+            name = stored.subject.removeprefix(subjects.key(subjects.LURES, subjects.FLAW))
+            try:
+                envelopes.append(_envelope(stored, name))
+            except SignatureError as error:
+                notes.append(LureRefused(id=name[:MAX_ID], why=str(error)))
+        return notes + self.take(envelopes)
 
     def take(self, envelopes: Iterable[Envelope]) -> list[Note]:
         """Pushed versions, in any order: of each lure the newest good one goes live, if it is newer than what is.
@@ -144,6 +167,16 @@ class Shelf:
             self.live[name] = after
         if after is not before:
             self._touched.add(name)
+
+
+def _envelope(stored: Stored, name: str) -> Envelope:
+    """What a key holds, not yet believed. Raises :class:`SignatureError`."""
+    if is_marker(stored.headers):
+        raise SignatureError("its key was deleted, which nobody signed; use `propolis lures rollback`")
+    envelope = decode(stored.data)
+    if envelope.id != name:
+        raise SignatureError(f"is the lure {envelope.id[:MAX_ID]!r} under another one's key")
+    return envelope
 
 
 def _older(envelope: Envelope, known: int) -> Note:

@@ -138,7 +138,7 @@ def _term(text: str, value: Scalar | Sequence[Scalar], names: Collection[str]) -
     values = [_written(scalar) for scalar in scalars]
     if any(name in names for written in values for name in _REFERENCE.findall(written)):
         return _personal(key, values, names)
-    return _static(key, [_encode(written) for written in values])
+    return _static(key, [encode(written) for written in values])
 
 
 def _existing(key: Key, scalars: Sequence[Scalar]) -> _Term:
@@ -154,7 +154,7 @@ def _existing(key: Key, scalars: Sequence[Scalar]) -> _Term:
 
 
 def _ordered(key: Key, scalars: Sequence[Scalar]) -> _Term:
-    if len(scalars) != 1 or not NUMBER.fullmatch(_encode(_written(scalars[0]))):
+    if len(scalars) != 1 or not NUMBER.fullmatch(encode(_written(scalars[0]))):
         raise ConditionError(key.text, f"{key.how} takes one number")
     order, bound, read = ORDERS[key.how], float(scalars[0]), key.reader()
 
@@ -314,9 +314,9 @@ def _template(text: str, names: Collection[str]) -> tuple[bytes | str, ...]:
     at = 0
     for found in _REFERENCE.finditer(text):
         if found[1] in names:
-            parts += (_encode(text[at : found.start()]), found[1])
+            parts += (encode(text[at : found.start()]), found[1])
             at = found.end()
-    return (*parts, _encode(text[at:]))
+    return (*parts, encode(text[at:]))
 
 
 def _fill(template: Sequence[bytes | str], known: Known, *, is_pattern: bool) -> bytes | None:
@@ -386,7 +386,7 @@ def _written(scalar: Scalar) -> str:
     return str(scalar).lower() if isinstance(scalar, bool) else str(scalar)
 
 
-def _encode(text: str) -> bytes:
+def encode(text: str) -> bytes:
     r"""A character is a byte where all of them can be (``\xac\xed``), otherwise UTF-8."""
     try:
         return text.encode("latin-1")

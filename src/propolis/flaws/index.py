@@ -103,11 +103,6 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._prepared)
 
-    @property
-    def flaws(self) -> Mapping[str, Flaw]:
-        """The flaws by id."""
-        return {name: prepared.flaw for name, prepared in self._prepared.items()}
-
     def replace(self, changed: Sequence[Flaw] = (), removed: Collection[str] = ()) -> "Catalogue":
         """A catalogue with these flaws new or in the place of older ones, and without those. This one stays as it is.
 
@@ -161,6 +156,7 @@ class Catalogue:
 
     def _open(self, prepared: dict[str, Prepared]) -> None:
         self._prepared = prepared
+        self.flaws: Mapping[str, Flaw] = {name: known.flaw for name, known in prepared.items()}
         self._paths: dict[bytes, _Bucket] = {}
         self._always: list[_Entry] = []
         self._loose: list[list[_Entry]] = []

@@ -37,7 +37,9 @@ def lure_text(
 
 
 def write_lure(folder: Path, name: str = "hive-box", word: str = "buzz", **more: str) -> Path:
+    """A lure's file, whole from the moment it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
-    path.write_text(lure_text(name, word, **more))
-    return path
+    fresh = path.with_suffix(".new")
+    fresh.write_text(lure_text(name, word, **more))
+    return fresh.replace(path)

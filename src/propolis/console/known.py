@@ -130,5 +130,5 @@ def summary(lure: Live, count: int) -> dict[str, Any]:
     }
 
 
-def _unproven(_: Flaw) -> None:
+def _unproven(_flaw: Flaw, _text: str, _file: str) -> None:
     """Whether it keeps its promises the sensors say, which :func:`refusals` repeats."""

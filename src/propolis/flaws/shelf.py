@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from propolis.config import Config
-from propolis.errors import PropolisError
 from propolis.flaws.file import Flaw, FlawError, parse
 from propolis.flaws.packs import BUILT_IN, Pack
 from propolis.flaws.signature import Envelope, SignatureError, decode, trusted_keys, verify
@@ -26,8 +25,8 @@ Origin: TypeAlias = Literal["pushed", "folder", "built-in"]
 ORIGINS: tuple[Origin, ...] = ("pushed", "folder", "built-in")
 """The first that has a lure of some id has its word."""
 
-Prove: TypeAlias = Callable[[Flaw], None]
-"""Returns if a flaw keeps what its own tests promise. Raises :class:`FlawError`."""
+Prove: TypeAlias = Callable[[Flaw, str, str], None]
+"""Given a flaw, its file's text and name, returns if it keeps what its tests promise. Raises :class:`FlawError`."""
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -47,9 +46,10 @@ class Shelf:
     def __init__(self, trusted: Callable[[], Sequence[str]], folder: Path | None, prove: Prove) -> None:
         self._trusted = trusted
         self._prove = prove
-        self._packs: tuple[tuple[Origin, Pack], ...] = (("built-in", Pack(BUILT_IN)),)
+        self._folders: dict[Origin, Path] = {"built-in": BUILT_IN}
         if folder is not None:
-            self._packs = (*self._packs, ("folder", Pack(folder)))
+            self._folders["folder"] = folder
+        self._packs = {origin: Pack(path) for origin, path in self._folders.items()}
         self._layers: dict[Origin, dict[str, Live]] = {origin: {} for origin in ORIGINS}
         self._touched: set[str] = set()
         self.live: dict[str, Live] = {}
@@ -65,13 +65,14 @@ class Shelf:
     def look(self) -> list[Note]:
         """Read the files that changed. Raises :class:`FlawError` for a folder that is not there."""
         notes: list[Note] = []
-        for origin, pack in self._packs:
+        for origin, pack in self._packs.items():
             change = pack.look()
             notes += [LureRefused(id=Path(error.file).stem, why=str(error)) for error in change.refused]
             for name in change.removed:
                 self._place(origin, name, None)
             for name, flaw in change.changed.items():
-                notes.append(self._try(Live(flaw, origin), f"{name}.yaml"))
+                path = self._folders[origin] / f"{name}.yaml"
+                notes.append(self._try(Live(flaw, origin), _text_of(path), str(path)))
         return notes
 
     def deliver(self, messages: Iterable[Stored]) -> list[Note]:
@@ -138,20 +139,20 @@ class Shelf:
             return LureRefused(id=name, why=f"version {version}: {error}")
         if flaw.id != name:
             return LureRefused(id=name, why=f"version {version} calls itself {flaw.id!r}")
-        note = self._try(Live(flaw, "pushed", version), f"version {version}")
+        note = self._try(Live(flaw, "pushed", version), envelope.text, f"{name}.yaml version {version}")
         if isinstance(note, LureLive):
             self.versions[name] = version
             if envelope.repeats:
                 return LureRolledBack(id=name, version=version, repeats=envelope.repeats)
         return note
 
-    def _try(self, lure: Live, where: str) -> Note:
+    def _try(self, lure: Live, text: str, file: str) -> Note:
         """Put a lure in its place if it keeps what its tests promise."""
         flaw = lure.flaw
         try:
-            self._prove(flaw)
-        except PropolisError as error:
-            return LureRefused(id=flaw.id, why=f"{where}: {error}")
+            self._prove(flaw, text, file)
+        except FlawError as error:
+            return LureRefused(id=flaw.id, why=str(error))
         self._place(lure.origin, flaw.id, lure)
         return LureLive(id=flaw.id, version=lure.version, origin=lure.origin)
 
@@ -167,6 +168,14 @@ class Shelf:
             self.live[name] = after
         if after is not before:
             self._touched.add(name)
+
+
+def _text_of(path: Path) -> str:
+    """A file's text once more, for the lines of its mistakes; empty if it is gone by now."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _envelope(stored: Stored, name: str) -> Envelope:

@@ -1,0 +1,170 @@
+"""A catalogue that is always current: built-in lures, the operator's folder, and what is pushed over the stream.
+
+A pushed lure is ``flaw.<id>`` in the bucket ``lures``: every process that holds a follower watches it, verifies the
+signature, runs the lure's own tests, and swaps the catalogue for one that has it. All of that happens beside the event
+loop, so no connection waits for it. What the bucket loses changes nothing: only a signed withdrawal takes a lure away.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from propolis.config import Config
+from propolis.flaws.check import check
+from propolis.flaws.file import Flaw, FlawError
+from propolis.flaws.index import Catalogue
+from propolis.flaws.shelf import Prove, Shelf
+from propolis.flaws.signature import trusted_keys
+from propolis.flaws.standing import MAX_REFUSED, Standing
+from propolis.notes import LureLive, LureRefused, LureRolledBack, Note, tell
+from propolis.stream import Delivery, Pull, Refused, Stream, Unreachable, subjects
+from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, WRONG_LAST_SEQUENCE
+
+CANARY_KEY_BYTES = 32
+FOLDER_SECONDS = 1.0
+"""How often the operator's folder is looked at."""
+MAX_WHY = 300
+"""Characters of a refusal that a heartbeat repeats."""
+
+
+def prove(flaw: Flaw, text: str, file: str) -> None:
+    """Run a flaw's own tests with the real engine. Raises :class:`FlawError` with the first that fails."""
+    failures = check(flaw, text, file)
+    if failures:
+        raise FlawError(failures[0].file, failures[0].line, "", failures[0].why)
+
+
+class Follower:
+    """Keeps :attr:`catalogue` current. ``on_change`` is called in the event loop after each swap or refusal.
+
+    ``sequence`` is the bucket's last message that was dealt with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        stream: Stream,
+        *,
+        prove: Prove = prove,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._config = config
+        self._stream = stream
+        self._on_change = on_change
+        self._busy = asyncio.Lock()
+        self._is_current = False
+        self._refused: OrderedDict[str, str] = OrderedDict()
+        self.shelf = Shelf.of(config, prove)
+        self.catalogue = Catalogue(())
+        self.sequence = 0
+
+    async def open(self) -> None:
+        """Have the files' lures. Raises :class:`FlawError` for no folder, ``ConfigError`` for a key that is none."""
+        trusted_keys(self._config)
+        await self._turn(self.shelf.look)
+
+    async def run(self) -> None:
+        """Follow the stream and the folder until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_stream(), name="follow lures")
+            if self._config.flaws.packs:
+                tasks.create_task(self._follow_folder(), name="follow lure files")
+
+    def standing(self) -> Standing:
+        """For the heartbeat: how many are live, how many of them pushed, up to where, and what was refused."""
+        return Standing(
+            live=len(self.shelf.live),
+            pushed=sum(lure.origin == "pushed" for lure in self.shelf.live.values()),
+            sequence=self.sequence,
+            refused=dict(self._refused),
+        )
+
+    async def _follow_stream(self) -> None:
+        pull = await _watch(self._stream)
+        async with contextlib.aclosing(pull):
+            history = [delivery async for deliveries in pull.backlog() for delivery in deliveries]
+            if history:  # in one turn: of each lure only the newest version is read
+                await self._take(history)
+            self._is_current = True
+            while True:
+                await self._take(await pull.next())
+
+    async def _take(self, deliveries: Sequence[Delivery]) -> None:
+        await self._turn(lambda: self.shelf.deliver(deliveries), up_to=deliveries[-1].sequence)
+
+    async def _follow_folder(self) -> None:
+        is_gone = False
+        while True:
+            await asyncio.sleep(FOLDER_SECONDS)
+            try:
+                await self._turn(self.shelf.look)
+                is_gone = False
+            except FlawError as error:
+                if not is_gone:
+                    self._tell([LureRefused(id="", why=str(error))])
+                is_gone = True
+
+    async def _turn(self, work: Callable[[], list[Note]], *, up_to: int = 0) -> None:
+        """Let something happen to the shelf, and have its catalogue; both beside the event loop."""
+        async with self._busy:
+            notes, catalogue = await asyncio.to_thread(self._compiled, work)
+            has_changed = bool(notes) or catalogue is not self.catalogue
+            self.catalogue = catalogue
+            self.sequence = max(self.sequence, up_to)
+            self._tell(notes)
+            if has_changed or up_to:
+                self._on_change()
+
+    def _compiled(self, work: Callable[[], list[Note]]) -> tuple[list[Note], Catalogue]:
+        notes = work()
+        changed, removed = self.shelf.changes()
+        if not changed and not removed:
+            return notes, self.catalogue
+        return notes, self.catalogue.replace(changed, removed)
+
+    def _tell(self, notes: Sequence[Note]) -> None:
+        """Say what happened; that a lure is live goes without saying while the first ones are read."""
+        for note in notes:
+            if isinstance(note, LureRefused):
+                self._refused.pop(note.id, None)
+                self._refused[note.id] = note.why[:MAX_WHY]
+                if len(self._refused) > MAX_REFUSED:
+                    self._refused.popitem(last=False)
+            elif isinstance(note, LureLive | LureRolledBack):
+                self._refused.pop(note.id, None)
+                if not self._is_current:
+                    continue
+            tell(note)
+
+
+async def canary_key(stream: Stream, draw: Callable[[int], bytes]) -> bytes:
+    """The installation's key for canaries, made by whoever asks first; waits for the stream if need be."""
+    while True:
+        try:
+            stored = await stream.last(f"KV_{subjects.LURES}", subjects.key(subjects.LURES, subjects.CANARY))
+            if stored is not None and len(stored.data) == CANARY_KEY_BYTES:
+                return stored.data
+            last = stored.sequence if stored is not None else 0
+            await stream.put(subjects.LURES, subjects.CANARY, draw(CANARY_KEY_BYTES), last=last)
+        except Refused as error:
+            if error.code not in WRONG_LAST_SEQUENCE | NOT_FOUND:
+                stream.trouble(str(error))
+        except Unreachable as error:
+            stream.trouble(str(error))
+        else:
+            continue
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _watch(stream: Stream) -> Pull:
+    """Every kept version of every pushed lure, and all that come."""
+    key = subjects.key(subjects.LURES, f"{subjects.FLAW}*")
+    while True:
+        try:
+            return await Pull.ephemeral(
+                stream, f"KV_{subjects.LURES}", {"deliver_policy": "all", "filter_subject": key}
+            )
+        except (Unreachable, Refused) as error:
+            stream.trouble(str(error))
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,6 +1,6 @@
 r"""What an attack gives away: where it fetches from, whom it calls, what it runs, where the money goes.
 
-A lure file says where to look (``field`` or ``field|re:PATTERN``); beyond that every request that is recognised is
+A lure file says where to look (``field|re:PATTERN``); beyond that every request that is recognised is
 searched for addresses, commands and wallets, also inside percent encoding, JSON and base64. Nothing here is ever
 followed or run.
 """
@@ -18,8 +18,9 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from propolis.flaws.content import json_of, json_texts
+from propolis.flaws.key import ConditionError, parse_key
 from propolis.flaws.pattern import Pattern, compile_pattern
-from propolis.flaws.request import Request, is_field
+from propolis.flaws.request import Request
 from propolis.flaws.unwrap import resolve
 
 KINDS: Final = frozenset({"callback", "c2", "command", "credential", "file", "url", "wallet", "webshell"})
@@ -39,14 +40,14 @@ _MARK = "|re:"
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """Where a text is: a field, or what a pattern finds in it (its first group if it has one)."""
+    """Where a text is: a field after its transforms, or what a pattern finds in it (its first group if it has one)."""
 
-    field: str
+    read: Callable[[Request], bytes | None]
     pattern: Pattern | None = None
 
     def select(self, request: Request) -> bytes | None:
         """The text, ``None`` if the request has none."""
-        value = request[self.field]
+        value = self.read(request)
         if value is None or self.pattern is None:
             return value
         found = self.pattern.search(value)
@@ -58,11 +59,18 @@ class Selector(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=16_384)
 def selector(text: str) -> Selector:
-    """Compile ``field`` or ``field|re:PATTERN``. Raises ``ValueError`` that says what to write instead."""
-    field, mark, pattern = text.partition(_MARK)
-    if not is_field(field):
-        raise ValueError(f"there is no field {field!r}; write one such as query.id, body or any")
-    return Selector(field, compile_pattern(pattern.encode()) if mark else None)
+    """Compile ``field``, ``field|re:PATTERN`` or ``field|urldecode|re:PATTERN``.
+
+    Raises ``ValueError`` that says what to write instead.
+    """
+    name, mark, pattern = text.partition(_MARK)
+    try:
+        key = parse_key(name)
+    except ConditionError as error:
+        raise ValueError(error.cure) from error
+    if key.how or key.is_every or key.is_caseless:
+        raise ValueError(f"{name!r} compares; write a field, transforms of it, and |re:PATTERN")
+    return Selector(key.reader(), compile_pattern(pattern.encode()) if mark else None)
 
 
 def select(selectors: Mapping[str, str], request: Request) -> dict[str, bytes]:

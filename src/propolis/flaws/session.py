@@ -142,6 +142,15 @@ class Sessions:
         self._sessions[source] = (now, session)
         return session
 
+    def knows(self, source: bytes, now: int) -> bool:
+        """Whether there is a memory of this source at this time (ns)."""
+        self._expire(now)
+        return source in self._sessions
+
+    def peek(self, source: bytes, now: int) -> Session:
+        """The session of a source as :meth:`of` gives it, if there is one; otherwise a blank that is not kept."""
+        return self.of(source, now) if self.knows(source, now) else _BLANK
+
     def _expire(self, now: int) -> None:
         while self._sessions and next(iter(self._sessions.values()))[0] <= now - self._idle:
             self._forget_oldest()
@@ -149,3 +158,7 @@ class Sessions:
     def _forget_oldest(self) -> None:
         _, (_, session) = self._sessions.popitem(last=False)
         session.leave()
+
+
+_BLANK = Session()
+"""The memory of a source that has none; whoever adds to a memory asks for one of its own."""

@@ -13,6 +13,9 @@ import msgspec
 
 from propolis.clock import Clock, SystemClock
 from propolis.events import Event
+from propolis.events.canary import Mint
+from propolis.flaws.index import Catalogue
+from propolis.flaws.session import Sessions
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -46,6 +49,30 @@ class Tls(msgspec.Struct, frozen=True):
     alpn: str = ""
 
 
+class Knowledge(Protocol):
+    """What a sensor knows of flaws just now, shared by all its visits; the catalogue changes while they go on."""
+
+    sessions: Sessions
+    mint: Mint
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every flaw that is recognised."""
+        ...
+
+    def plays(self, port: int) -> frozenset[str]:
+        """The products that answer on this port."""
+        ...
+
+    def server(self, port: int) -> str:
+        """The web server that this port pretends to be; empty: the host persona's."""
+        ...
+
+    def recognised(self, flaw: str) -> None:
+        """Count a request that goes for this flaw."""
+        ...
+
+
 class Visit(msgspec.Struct, frozen=True):
     """What a lure may know of the connection it plays on.
 
@@ -53,7 +80,8 @@ class Visit(msgspec.Struct, frozen=True):
     look alike and one sensor does not change; ``later`` takes effects that a dialogue produces in its own time
     (only a lure whose protocol library works that way needs it); ``random`` is for challenges and cookies.
     ``keys`` is the folder where a lure keeps what must survive a restart (host keys). ``clock`` serves what a protocol
-    says of time (``Date``, uptimes, expiry), never a judgement. ``tls`` is there when the dialogue is inside TLS.
+    says of time (``Date``, uptimes, expiry), never a judgement. ``tls`` is there when the dialogue is inside TLS,
+    ``flaws`` where vulnerability lures are played.
     """
 
     source_ip: str
@@ -67,6 +95,7 @@ class Visit(msgspec.Struct, frozen=True):
     later: Callable[[Iterable[Effect]], None] = lambda _: None
     clock: Clock = SystemClock()
     tls: Tls | None = None
+    flaws: Knowledge | None = None
 
 
 class Lure(Protocol):

@@ -8,8 +8,10 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from propolis.events import CredentialTried, Malformed, RequestReceived
+from propolis.flaws.reply import Answer
 from propolis.lures.http import wire
 from propolis.lures.http.credentials import basic, form
+from propolis.lures.http.exchange import NOTHING, Exchange, Seen, dressed
 from propolis.lures.http.site import FAILED, INDEX, NOT_MODIFIED, UNSATISFIABLE, site
 from propolis.lures.http.target import resolve
 from propolis.lures.lure import Effect, Emit, Hangup, Reply, Visit
@@ -31,29 +33,39 @@ _GZIP = re.compile(rb"(?i)(?:^|[ ,])gzip *(?:$|[, ]|; *q=(?:1|0\.0{0,2}[1-9]))")
 _RANGE = re.compile(rb"(?i)bytes= *(\d{0,18}) *- *(\d{0,18}) *")
 _READ = frozenset((b"GET", b"HEAD"))
 _NEVER_ALLOWED = frozenset((b"CONNECT", b"TRACE"))
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NO_PATH = wire.Fault("path")
+_NO_FIELDS = wire.Fields((), {})
 
 Body: TypeAlias = wire.Counted | wire.Chunks
 
 
-class _Asked(msgspec.Struct):
-    """A request whose body is still on its way; ``raw`` is the message so far, ``over`` whether it is the last one."""
+class _Head(msgspec.Struct, frozen=True):
+    """A sound head; ``path`` is what its target resolves to, ``told`` the event of a request without a body.
+
+    ``lines`` are those of its headers. No ``path``: nginx refuses the target, though a flaw's product may not.
+    """
 
     line: wire.RequestLine
     fields: wire.Fields
+    lines: tuple[bytes, ...]
+    framing: wire.Framing
+    path: bytes | None
+    told: Emit
+
+
+class _Asked(msgspec.Struct):
+    """A request whose body is still on its way; ``raw`` is the message so far, ``over`` whether it is the last one.
+
+    ``is_owed``: it is answered once it is whole.
+    """
+
+    head: _Head
     raw: bytearray
     body_offset: int
     body: Body
     over: bool
-
-
-class _Head(msgspec.Struct, frozen=True):
-    """A sound head; ``path`` is what its target resolves to, ``told`` the event of a request without a body."""
-
-    line: wire.RequestLine
-    fields: wire.Fields
-    framing: wire.Framing
-    path: bytes
-    told: Emit
+    is_owed: bool = False
 
 
 class _Unsound(msgspec.Struct, frozen=True):
@@ -67,10 +79,14 @@ class HttpLure:
     """A web server nobody has set up yet: Debian's nginx, recorded."""
 
     name: ClassVar[str] = "http"
-    __slots__ = ("_asked", "_buffer", "_clock", "_is_over", "_measured", "_served", "_site")
+    alpn: ClassVar[tuple[str, ...]] = ("http/1.1", "http/1.0", "http/0.9")
+    __slots__ = ("_asked", "_buffer", "_clock", "_exchange", "_is_over", "_measured", "_served", "_site")
 
     def __init__(self, visit: Visit) -> None:
-        self._site = site(visit.persona, visit.seed)
+        flaws = visit.flaws
+        self._exchange = None if flaws is None else Exchange(visit, flaws)
+        server = flaws.server(visit.target_port) if flaws else ""
+        self._site = site(server or visit.persona, visit.seed)
         self._clock = visit.clock
         self._buffer = b""
         self._asked: _Asked | None = None
@@ -86,14 +102,22 @@ class HttpLure:
         """Bytes of any number of requests, split anywhere, to answers and facts."""
         if self._is_over:
             return ()
-        is_first = not (self._served or self._buffer or self._asked)
         now = self._clock.now()
-        if is_first and (known := self._site.answers.get(data, now)):
+        is_first = not (self._served or self._buffer or self._asked)
+        if not is_first or len(data) > KNOWN_HEAD_BYTES:
+            return self._read(data)
+        exchange, said = self._exchange, data
+        if exchange:
+            if exchange.has_past(now):
+                return self._read(data)
+            said = b"%x " % exchange.version() + data
+        known = self._site.answers.get(said, now)
+        if known:
             self._is_over = True
             return known
         effects = self._read(data)
-        if is_first and self._is_over and len(data) <= KNOWN_HEAD_BYTES:
-            self._site.answers.put(data, effects, now)
+        if self._is_over and not (exchange and exchange.has_past(now)):
+            self._site.answers.put(said, effects, now)
         return effects
 
     def _read(self, data: bytes) -> list[Effect]:
@@ -112,7 +136,7 @@ class HttpLure:
             return ()
         self._is_over = True
         if self._asked:
-            return (Emit(_received(self._asked)),)
+            return (Emit(_received(self._asked, self._look(self._asked))),)
         if self._buffer.strip(b"\r\n"):
             return (Emit(Malformed("unfinished request", self._buffer[:SAMPLE_BYTES])),)
         return ()
@@ -162,33 +186,45 @@ class HttpLure:
         return b""
 
     def _answer(self, head: _Head, data: bytes, end: int, effects: list[Effect]) -> bytes:
-        """Answer a whole head that ends at ``end``, at once as nginx does; what follows the request."""
-        line, fields, framing, path = head.line, head.fields, head.framing, head.path
+        """Answer a whole head that ends at ``end``; what follows the request.
+
+        nginx answers at once, whatever body is to come; a flaw's product reads it first.
+        """
+        line, framing = head.line, head.framing
+        if head.path is None and self._exchange is None:
+            return self._refuse(_NO_PATH, line, data, effects, head.fields.names)
         self._served += 1
-        keep = self._keeps(line, fields.values)
+        keep = self._keeps(line, head.fields.values)
         if framing is wire.NO_BODY:
-            effects.append(head.told)
-            if b"authorization" in fields.values:
-                _offer(basic(fields.values[b"authorization"]), effects)
-            page = self._page(line, fields.values, path, keep=keep)
-            effects.append(Reply(page))
-            # nginx says keep-alive with 412, and closes
-            return self._end(data[end:], effects, keep=keep and b" 412 " not in page[:16])
+            raw = data[:end]
+            seen = self._seen(head, raw, end, b"")
+            effects.append(head.told if seen is NOTHING else Emit(_event(line, head.fields, raw, end, seen)))
+            if b"authorization" in head.fields.values:
+                _offer(basic(head.fields.values[b"authorization"]), effects)
+            return self._end(data[end:], effects, keep=self._reply(head, seen, raw, effects, keep=keep))
         too_long = isinstance(framing, wire.Sized) and framing.length > BODY_MAX_BYTES
         keep = keep and not too_long
         body = _body(framing)
-        self._asked = _Asked(line, fields, bytearray(data[:end]), end, body, not keep)
+        asked = self._asked = _Asked(head, bytearray(data[:end]), end, body, not keep)
+        if self._exchange and not too_long:
+            asked.is_owed = True
+            if head.fields.values.get(b"expect", b"").lower() == b"100-continue" and end == len(data):
+                effects.append(Reply(_CONTINUE))
+            return self._read_body(data[end:], asked, effects)
         before = len(effects)
-        rest = self._read_body(data[end:], self._asked, effects)
+        rest = self._read_body(data[end:], asked, effects)
+        effects.insert(before, Reply(self._early_page(head, body, keep=keep, too_long=too_long)))
+        return rest
+
+    def _early_page(self, head: _Head, body: Body, *, keep: bool, too_long: bool) -> bytes:
+        """What nginx says before it has read the body."""
+        line = head.line
         keep = keep and not body.is_broken
         if too_long:
-            page = self._status_page(413, line, keep=False)
-        elif body.is_broken and path in self._site.index and line.method in _READ:
-            page = self._status_page(400, line, keep=False)
-        else:
-            page = self._page(line, fields.values, path, keep=keep)
-        effects.insert(before, Reply(page))
-        return rest
+            return self._status_page(413, line, keep=False)
+        if body.is_broken and head.path in self._site.index and line.method in _READ:
+            return self._status_page(400, line, keep=False)
+        return self._page(line, head.fields.values, head.path or b"", keep=keep)
 
     def _read_body(self, data: bytes, asked: _Asked, effects: list[Effect]) -> bytes:
         """Take what belongs to the body; what follows it."""
@@ -199,15 +235,59 @@ class HttpLure:
         if end < 0:
             return b""
         self._asked = None
-        effects.append(Emit(_received(asked)))
-        if b"authorization" in asked.fields.values:
-            _offer(basic(asked.fields.values[b"authorization"]), effects)
-        if asked.line.method == b"POST":
-            kind = asked.fields.values.get(b"content-type", b"")
-            _offer(form(asked.line.target, kind, bytes(asked.body.content)), effects)
+        head, values, content = asked.head, asked.head.fields.values, bytes(asked.body.content)
+        seen = self._look(asked)
+        effects.append(Emit(_received(asked, seen)))
+        if b"authorization" in values:
+            _offer(basic(values[b"authorization"]), effects)
+        if head.line.method == b"POST":
+            _offer(form(head.line.target, values.get(b"content-type", b""), content), effects)
         if asked.body.is_broken:
             effects.append(Emit(Malformed("chunk", bytes(data[:SAMPLE_BYTES]))))
-        return self._end(data[end:], effects, keep=not (asked.over or asked.body.is_broken))
+        keep = not (asked.over or asked.body.is_broken)
+        if asked.is_owed:
+            keep = self._reply(head, seen, bytes(asked.raw), effects, keep=keep)
+        return self._end(data[end:], effects, keep=keep)
+
+    def _look(self, asked: _Asked) -> Seen:
+        """What a request is, with as much of its body as came."""
+        return self._seen(asked.head, bytes(asked.raw), asked.body_offset, bytes(asked.body.content))
+
+    def _seen(self, head: _Head, raw: bytes, offset: int, content: bytes) -> Seen:
+        exchange, line = self._exchange, head.line
+        if exchange is None:
+            return NOTHING
+        request = exchange.request(
+            line.method, line.target, line.minor, head.lines, raw, body_offset=offset, content=content
+        )
+        return exchange.look(request, self._clock.now())
+
+    def _reply(self, head: _Head, seen: Seen, raw: bytes, effects: list[Effect], *, keep: bool) -> bool:
+        """Answer a whole request, as a lure or as the server itself; whether the connection persists."""
+        line = head.line
+        if seen.answer is not None:
+            return self._play(seen.answer, line, effects, keep=keep)
+        if head.path is None:
+            effects += (
+                Emit(Malformed(_NO_PATH.reason, raw[:SAMPLE_BYTES])),
+                Reply(self._status_page(_NO_PATH.page, line, keep=False)),
+            )
+            return False
+        page = self._page(line, head.fields.values, head.path, keep=keep)
+        effects.append(Reply(page))
+        # nginx says keep-alive with 412, and closes
+        return keep and b" 412 " not in page[:16]
+
+    def _play(self, made: Answer, line: wire.RequestLine, effects: list[Effect], *, keep: bool) -> bool:
+        """Send a lure's answer in this server's clothes; whether the connection persists."""
+        if not made.status:
+            return False
+        keep = keep and not any(
+            name.lower() == b"connection" and b"close" in value.lower() for name, value in made.headers
+        )
+        page = dressed(self._site, made, line, self._clock.now(), keep=keep)
+        effects.append(Reply(page, made.delay_seconds))
+        return keep
 
     def _end(self, rest: bytes, effects: list[Effect], *, keep: bool) -> bytes:
         if keep:
@@ -289,7 +369,7 @@ class HttpLure:
         path = resolve(line.target)
         status = 400 if path is None or line.method != b"GET" else INDEX if path in self._site.index else 404
         raw = data[: data.find(b"\n") + 1]
-        effects += (Emit(_event(line, wire.Fields((), {}), raw, len(raw))), Reply(self._site.bare(status)))
+        effects += (Emit(_event(line, _NO_FIELDS, raw, len(raw))), Reply(self._site.bare(status)))
         return self._end(b"", effects, keep=False)
 
     def _refuse(
@@ -300,11 +380,17 @@ class HttpLure:
         effects: list[Effect],
         names: tuple[bytes, ...] = (),
     ) -> bytes:
-        """Tell what broke, and the request as far as it could be read; answer as nginx does, and end."""
+        """Tell what broke, and the request as far as it could be read; answer as nginx does, and end.
+
+        A flaw's product may be less strict than nginx: if a lure takes the request, it answers.
+        """
         if line is not None:
-            effects.append(
-                Emit(_event(line, wire.Fields(names, {}), data[:BODY_KEPT_BYTES], wire.head_end(data)))
-            )
+            raw, end = data[:BODY_KEPT_BYTES], wire.head_end(data)
+            seen = self._exchange.look_at(raw, self._clock.now()) if self._exchange and end else NOTHING
+            effects.append(Emit(_event(line, wire.Fields(names, {}), raw, end, seen)))
+            if seen.answer is not None:
+                self._play(seen.answer, line, effects, keep=False)
+                return self._end(b"", effects, keep=False)
         effects += (
             Emit(Malformed(fault.reason, data[:SAMPLE_BYTES])),
             Reply(self._status_page(fault.page, line, keep=False)),
@@ -320,10 +406,8 @@ def _head(line: wire.RequestLine, lines: list[bytes], raw: bytes) -> _Head | _Un
     framing = wire.framing(line, fields.values)
     if isinstance(framing, wire.Fault):
         return _Unsound(framing, fields.names)
-    path = resolve(line.target)
-    if path is None:
-        return _Unsound(wire.Fault("path"), fields.names)
-    return _Head(line, fields, framing, path, Emit(_event(line, fields, raw, len(raw))))
+    told = Emit(_event(line, fields, raw, len(raw), NOTHING))
+    return _Head(line, fields, tuple(lines[1:-1]), framing, resolve(line.target), told)
 
 
 @lru_cache(maxsize=KNOWN_HEADS)
@@ -350,7 +434,9 @@ def _body(framing: wire.Framing) -> Body:
             return wire.Chunks(BODY_KEPT_BYTES)
 
 
-def _event(line: wire.RequestLine, fields: wire.Fields, raw: bytes, body_offset: int) -> RequestReceived:
+def _event(
+    line: wire.RequestLine, fields: wire.Fields, raw: bytes, body_offset: int, seen: Seen = NOTHING
+) -> RequestReceived:
     values = fields.values
     return RequestReceived(
         line.method.decode(),
@@ -360,11 +446,14 @@ def _event(line: wire.RequestLine, fields: wire.Fields, raw: bytes, body_offset:
         raw,
         body_offset,
         wire.signature(line.minor, fields.names),
+        seen.flaws,
+        seen.told,
+        seen.answered,
     )
 
 
-def _received(asked: _Asked) -> RequestReceived:
-    return _event(asked.line, asked.fields, bytes(asked.raw), asked.body_offset)
+def _received(asked: _Asked, seen: Seen) -> RequestReceived:
+    return _event(asked.head.line, asked.head.fields, bytes(asked.raw), asked.body_offset, seen)
 
 
 def _offer(credential: CredentialTried | None, effects: list[Effect]) -> None:

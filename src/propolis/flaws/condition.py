@@ -348,8 +348,8 @@ def _literals(key: Key, value: bytes) -> tuple[bytes, ...]:
         value = b""  # text of XML can be written in many ways, a tag in one
     # spaces between the texts of an array and line breaks between views were never sent
     joint = {"json": b" ", "any": b"\n"}.get(family)
-    part = max(value.split(joint), key=rarity) if joint else value
-    found = max(part, name, key=rarity)
+    part = max(value.split(joint), key=len) if joint else value
+    found = max(part, name, key=lambda literal: (rarity(literal), len(literal)))
     return (found,) if found else ()
 
 

@@ -6,15 +6,14 @@ Only a way that has neither is tried on every request; :attr:`Catalogue.unguarde
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
-import hyperscan
 import msgspec
 
 from propolis.flaws import condition
 from propolis.flaws.condition import Condition, Groups, Way
 from propolis.flaws.file import Conditions, Flaw, FlawError, Step
 from propolis.flaws.key import ConditionError
+from propolis.flaws.literals import Literals
 from propolis.flaws.pattern import rarity
 from propolis.flaws.request import Request
 from propolis.flaws.session import Session
@@ -26,8 +25,6 @@ AFTER_POINTS = 100
 """What it adds to a step's score that the source has taken the steps before it."""
 GUARD_RARITY = 4
 """A literal that tells less is not worth the look beside an exact path."""
-
-_FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -57,9 +54,9 @@ class _Prepared(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    """One way in the index: where it leads."""
+    """One way in the index: where it leads, and the literals that guard it."""
 
-    __slots__ = ("order", "place", "prepared", "step", "way")
+    __slots__ = ("guards", "order", "place", "prepared", "step", "way")
 
     def __init__(self, order: int, prepared: Prepared, place: int, way: Way) -> None:
         self.order = order
@@ -67,6 +64,8 @@ class _Entry:
         self.place = place
         self.step = prepared.steps[place]
         self.way = way
+        is_guarded = not way.paths or min(map(rarity, way.literals), default=0) >= GUARD_RARITY
+        self.guards = way.literals if is_guarded else ()
 
     def match(self, request: Request, session: Session) -> Match | None:
         """What the request is if this way holds for it."""
@@ -95,10 +94,11 @@ class Catalogue:
     """Flaws, ready to be matched. ``flaws`` are they by id. Raises :class:`FlawError` for one that cannot be compiled.
 
     Not for several threads at once: a Hyperscan database has one scratch space. :meth:`replace` may run in another.
+    ``unguarded`` are the steps that neither a path nor a literal guards.
     """
 
     def __init__(self, flaws: Iterable[Flaw] = ()) -> None:
-        self._open({flaw.id: prepare(flaw) for flaw in flaws})
+        self._open({flaw.id: prepare(flaw) for flaw in flaws}, None)
 
     def __len__(self) -> int:
         return len(self._prepared)
@@ -106,12 +106,12 @@ class Catalogue:
     def replace(self, changed: Sequence[Flaw] = (), removed: Collection[str] = ()) -> "Catalogue":
         """A catalogue with these flaws new or in the place of older ones, and without those. This one stays as it is.
 
-        Only what changed is compiled; the index is made anew: about 0.2 s for 5,000 flaws.
+        Only what changed is compiled; the index is made anew: about 0.1 s for 5,000 flaws.
         """
         prepared = {name: known for name, known in self._prepared.items() if name not in removed}
         prepared.update((flaw.id, prepare(flaw)) for flaw in changed)
         catalogue = Catalogue()
-        catalogue._open(prepared)
+        catalogue._open(prepared, self._literals)
         return catalogue
 
     def matches(self, request: Request, session: Session) -> tuple[Match, ...]:
@@ -136,9 +136,7 @@ class Catalogue:
     def _candidates(self, request: Request) -> Sequence[_Entry]:
         """The ways that could hold, each once."""
         bucket = self._paths.get(request.path.lower())
-        seen: list[int] = []
-        if self._database is not None:
-            self._database.scan(request.scanned(), match_event_handler=_collect, context=seen)
+        seen = self._literals.scan(request.scanned())
         if not seen:
             return (
                 self._always + bucket.entries
@@ -154,32 +152,29 @@ class Catalogue:
                 entries += bucket.guarded[literal]
         return list(dict.fromkeys(entries)) if len(entries) > 1 else entries
 
-    def _open(self, prepared: dict[str, Prepared]) -> None:
+    def _open(self, prepared: dict[str, Prepared], older: Literals | None) -> None:
         self._prepared = prepared
         self.flaws: Mapping[str, Flaw] = {name: known.flaw for name, known in prepared.items()}
+        entries = [
+            _Entry(order, known, place, way)
+            for order, known in enumerate(prepared.values())
+            for place, step in enumerate(known.steps)
+            for way in step.match.ways
+        ]
+        self._literals = Literals((literal for entry in entries for literal in entry.guards), older)
         self._paths: dict[bytes, _Bucket] = {}
         self._always: list[_Entry] = []
-        self._loose: list[list[_Entry]] = []
-        literals: dict[bytes, int] = {}
-        for order, known in enumerate(prepared.values()):
-            for place, step in enumerate(known.steps):
-                for way in step.match.ways:
-                    self._place(_Entry(order, known, place, way), literals)
+        self._loose: list[list[_Entry]] = [[] for _ in self._literals.numbers]
+        for entry in entries:
+            self._place(entry, [self._literals.numbers[literal.lower()] for literal in entry.guards])
         self.unguarded = tuple(f"{entry.prepared.flaw.id}/{entry.step.step.id}" for entry in self._always)
-        self._database = _compile(literals) if literals else None
 
-    def _place(self, entry: _Entry, literals: dict[bytes, int]) -> None:
-        way = entry.way
-        is_guarded = way.literals and (not way.paths or min(map(rarity, way.literals)) >= GUARD_RARITY)
-        numbers: list[int] = []
-        if is_guarded:
-            numbers = [literals.setdefault(literal.lower(), len(literals)) for literal in way.literals]
-            self._loose += [[] for _ in range(len(literals) - len(self._loose))]
-        if not way.paths:
+    def _place(self, entry: _Entry, numbers: Sequence[int]) -> None:
+        if not entry.way.paths:
             for each in [self._loose[number] for number in numbers] or [self._always]:
                 each.append(entry)
             return
-        for path in way.paths:
+        for path in entry.way.paths:
             bucket = self._paths.setdefault(path, _Bucket())
             for each in [bucket.guarded.setdefault(number, []) for number in numbers] or [bucket.entries]:
                 each.append(entry)
@@ -247,21 +242,6 @@ def _is_spent(entry: _Entry, names: Collection[str], session: Session) -> bool:
         return False
     latest = max(session.last_taken(flaw, need) for need in step.needs)
     return session.last_taken(flaw, step.step.id) > latest
-
-
-def _compile(literals: Mapping[bytes, int]) -> hyperscan.Database:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[b"".join(b"\\x%02x" % byte for byte in literal) for literal in literals],
-        flags=[_FLAGS] * len(literals),
-        ids=list(literals.values()),
-        elements=len(literals),
-    )
-    return database
-
-
-def _collect(literal: int, _start: int, _end: int, _flags: int, seen: Any) -> None:
-    seen.append(literal)
 
 
 def reference_matches(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,32 @@ import msgspec
 
 from propolis.clock import Clock, SystemClock
 from propolis.events import Event
-from propolis.lures.lure import Effect, Emit, Hangup, Lure, Reply, Visit
+from propolis.events.canary import KEY_BYTES, Mint
+from propolis.flaws.file import Flaw
+from propolis.flaws.index import Catalogue
+from propolis.flaws.session import Sessions
+from propolis.lures.lure import Effect, Emit, Hangup, Knowledge, Lure, Reply, Visit
+
+
+class Known:
+    """What a sensor knows of flaws, without a sensor: these lures, of which the ``played`` products' answer."""
+
+    def __init__(self, flaws: Iterable[Flaw], played: Iterable[str], server: str = "nginx") -> None:
+        self.sessions = Sessions()
+        self.mint = Mint(bytes(KEY_BYTES))
+        self.catalogue = Catalogue(flaws)
+        self.hits: Counter[str] = Counter()
+        self._played = frozenset(played)
+        self._server = server
+
+    def plays(self, _port: int) -> frozenset[str]:
+        return self._played
+
+    def server(self, _port: int) -> str:
+        return self._server
+
+    def recognised(self, flaw: str) -> None:
+        self.hits[flaw] += 1
 
 
 def visit(
@@ -20,6 +46,7 @@ def visit(
     persona: str = "",
     clock: Clock | None = None,
     port: int = 0,
+    flaws: Knowledge | None = None,
 ) -> Visit:
     return Visit(
         source_ip=source_ip,
@@ -31,6 +58,7 @@ def visit(
         keys=Path("/nonexistent"),
         persona=persona,
         clock=clock or SystemClock(),
+        flaws=flaws,
     )
 
 
@@ -110,14 +138,16 @@ def _fact(event: Event) -> str:
 
 
 class _Served(asyncio.Protocol):
-    def __init__(self, kind: type[Lure], events: list[Event]) -> None:
+    def __init__(self, kind: type[Lure], events: list[Event], flaws: Knowledge | None) -> None:
         self._kind = kind
         self._events = events
+        self._flaws = flaws
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._lure = self._kind(visit(source_ip="127.0.0.1", port=transport.get_extra_info("sockname")[1]))
+        port = transport.get_extra_info("sockname")[1]
+        self._lure = self._kind(visit(source_ip="127.0.0.1", port=port, flaws=self._flaws))
         self._do(self._lure.connected())
 
     def data_received(self, data: bytes) -> None:
@@ -138,9 +168,10 @@ class _Served(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def serve(kind: type[Lure]) -> AsyncIterator[tuple[int, list[Event]]]:
+async def serve(kind: type[Lure], flaws: Knowledge | None = None) -> AsyncIterator[tuple[int, list[Event]]]:
     """The lure on a free loopback port; gives the port and the list its facts are added to."""
     events: list[Event] = []
-    server = await asyncio.get_running_loop().create_server(lambda: _Served(kind, events), "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Served(kind, events, flaws), "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], events

@@ -1,20 +1,15 @@
 """Vulnerability lures in the HTTP dialogue: who is recognised, who answers, and what the event says."""
 
 import json
-from collections import Counter
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lures.http.probes import PROBES
-from lures.serve import Heard, visit
+from lures.serve import Heard, Known, visit
 from propolis.events import Malformed, RequestReceived
-from propolis.events.canary import KEY_BYTES, Mint
 from propolis.flaws.file import parse
-from propolis.flaws.index import Catalogue
-from propolis.flaws.session import Sessions
 from propolis.lures.http import HttpLure
 
 SHOP = """id: shop
@@ -47,28 +42,12 @@ LINES = (b"POST /run HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n", b"GET /toke
 OTHER = SHOP.replace("id: shop", "id: other").replace("product: shop", "product: other")
 
 
-class Known:
-    """What a sensor knows, without a sensor."""
-
-    def __init__(self, *texts: str, played: tuple[str, ...] = ("shop",)) -> None:
-        self.sessions = Sessions()
-        self.mint = Mint(bytes(KEY_BYTES))
-        self.catalogue = Catalogue([parse(text, "test.yaml") for text in texts])
-        self.hits: Counter[str] = Counter()
-        self._played = frozenset(played)
-
-    def plays(self, _port: int) -> frozenset[str]:
-        return self._played
-
-    def server(self, _port: int) -> str:
-        return "nginx"
-
-    def recognised(self, flaw: str) -> None:
-        self.hits[flaw] += 1
+def shop(*texts: str, played: tuple[str, ...] = ("shop",)) -> Known:
+    return Known([parse(text, "test.yaml") for text in texts or (SHOP,)], played)
 
 
 def lure(known: Known, source_ip: str = "198.51.100.7") -> Heard:
-    return Heard(HttpLure(msgspec.structs.replace(visit(source_ip=source_ip), flaws=known)))
+    return Heard(HttpLure(visit(source_ip=source_ip, flaws=known)))
 
 
 def ask(line: str, body: str = "", *fields: str) -> bytes:
@@ -81,7 +60,7 @@ def told(heard: Heard) -> list[RequestReceived]:
 
 
 def test_a_played_product_answers_in_the_servers_clothes_and_the_event_says_so() -> None:
-    known = Known(SHOP)
+    known = shop()
     heard = lure(known).feed(ask("GET /token"))
     assert heard.sent.startswith(b"HTTP/1.1 200 OK\r\nServer: nginx")
     assert b"X-Token: " in heard.sent
@@ -93,7 +72,7 @@ def test_a_played_product_answers_in_the_servers_clothes_and_the_event_says_so()
 
 
 def test_what_was_issued_opens_the_next_step_to_this_source_alone() -> None:
-    known = Known(SHOP)
+    known = shop()
     token = lure(known).feed(ask("GET /token")).sent.partition(b"X-Token: ")[2][:16].decode()
     body = f'{{"token":"{token}","cmd":"id"}}'
     heard = lure(known).feed(ask("POST /run", body))
@@ -107,7 +86,7 @@ def test_what_was_issued_opens_the_next_step_to_this_source_alone() -> None:
 
 
 def test_a_product_that_is_not_played_is_recognised_and_the_server_answers() -> None:
-    known = Known(SHOP, OTHER, played=())
+    known = shop(SHOP, OTHER, played=())
     heard = lure(known).feed(ask("GET /token"))
     assert b" 404 " in heard.sent[:16]
     (event,) = told(heard)
@@ -118,23 +97,23 @@ def test_a_product_that_is_not_played_is_recognised_and_the_server_answers() -> 
 
 def test_a_request_that_nginx_refuses_is_answered_where_the_product_would() -> None:
     raw = ask("GET /x/../../../../etc/passwd")
-    assert b" 400 " in lure(Known(SHOP, played=())).feed(raw).sent[:16]
-    heard = lure(Known(SHOP)).feed(raw)
+    assert b" 400 " in lure(shop(played=())).feed(raw).sent[:16]
+    heard = lure(shop()).feed(raw)
     assert heard.sent.endswith(b"root:x:0:0:")
     assert json.loads(told(heard)[0].extracted)["file"] == ["/x/../../../../etc/passwd"]
 
 
 def test_silence_delay_and_bare_headers() -> None:
-    silent = lure(Known(SHOP)).feed(ask("GET /silent"))
+    silent = lure(shop()).feed(ask("GET /silent"))
     assert (silent.sent, silent.hung_up) == (b"", True)
-    bare = lure(Known(SHOP)).feed(ask("GET /plain"))
+    bare = lure(shop()).feed(ask("GET /plain"))
     assert bare.sent == b"HTTP/1.1 404 Not Found\r\nserver: Odd/1\r\nContent-Length: 2\r\n\r\nno"
-    head = lure(Known(SHOP)).feed(ask("HEAD /token"))
+    head = lure(shop()).feed(ask("HEAD /token"))
     assert head.sent.endswith(b"\r\n\r\n")
 
 
 def test_a_body_is_awaited_and_the_client_is_told_to_go_on() -> None:
-    heard = lure(Known(SHOP))
+    heard = lure(shop())
     raw = ask("POST /token", "x=1", "Expect: 100-continue")
     head, _, body = raw.partition(b"\r\n\r\n")
     heard.feed(head + b"\r\n\r\n")
@@ -144,18 +123,18 @@ def test_a_body_is_awaited_and_the_client_is_told_to_go_on() -> None:
 
 
 def test_an_unfinished_body_is_recognised_when_the_client_leaves() -> None:
-    heard = lure(Known(SHOP)).feed(ask("POST /token", "x=1")[:-1]).close()
+    heard = lure(shop()).feed(ask("POST /token", "x=1")[:-1]).close()
     assert told(heard)[0].flaws.startswith("shop/token:")
 
 
 def test_requests_in_a_row_are_each_answered() -> None:
-    heard = lure(Known(SHOP)).feed(ask("GET /token") + ask("GET /nothing") + ask("GET /token"))
+    heard = lure(shop()).feed(ask("GET /token") + ask("GET /nothing") + ask("GET /token"))
     assert heard.sent.count(b"HTTP/1.1 ") == 3
     assert [event.answered for event in told(heard)] == ["shop/token", "", "shop/token"]
 
 
 def test_the_same_bytes_are_told_by_the_catalogue_of_the_moment() -> None:
-    known = Known(SHOP, played=())
+    known = shop(played=())
     raw = ask("GET /new", "", "Connection: close")
     assert told(lure(known).feed(raw))[0].flaws == ""
     known.catalogue = known.catalogue.replace(
@@ -166,7 +145,7 @@ def test_the_same_bytes_are_told_by_the_catalogue_of_the_moment() -> None:
 
 @pytest.mark.parametrize("parts", PROBES[:80])
 def test_a_server_without_a_played_product_answers_as_before(parts: tuple[bytes, ...]) -> None:
-    with_flaws, without = lure(Known(SHOP, played=())), Heard(HttpLure(visit()))
+    with_flaws, without = lure(shop(played=())), Heard(HttpLure(visit()))
     if not any(part.partition(b" ")[0] in {b"POST", b"PUT"} or b"ength:" in part for part in parts):
         assert with_flaws.feed(*parts).sent == without.feed(*parts).sent
 
@@ -174,5 +153,5 @@ def test_a_server_without_a_played_product_answers_as_before(parts: tuple[bytes,
 @settings(max_examples=60)
 @given(st.lists(st.binary(max_size=80), max_size=6), st.sampled_from(LINES))
 def test_any_bytes_after_any_line(pieces: list[bytes], line: bytes) -> None:
-    heard = lure(Known(SHOP)).feed(line, *pieces).close()
+    heard = lure(shop()).feed(line, *pieces).close()
     assert all(isinstance(event, RequestReceived | Malformed) or event for event in heard.events)

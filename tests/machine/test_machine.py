@@ -45,3 +45,24 @@ def test_what_was_removed_is_gone() -> None:
     assert here.remove("/tmp/x")
     assert not here.remove("/tmp/x")
     assert here.names_in("/tmp") == []
+
+
+def test_a_web_servers_user_is_the_listed_one() -> None:
+    here = Machine(load("debian12"), host_of(b"s"), "www-data", folder="/var/www/html")
+    assert (here.number, here.home, here.folder) == (33, "/var/www", "/var/www/html")
+
+
+def test_a_pattern_stands_for_paths_or_itself() -> None:
+    here = machine()
+    here.write("/tmp/ab", "", is_append=False)
+    here.folder = "/tmp"
+    assert here.glob("a?") == ["ab"]
+    assert here.glob("/et?/hos*s") == ["/etc/hosts"]
+    assert here.glob("zz*") == ["zz*"]
+    assert here.glob("/" + "*/" * 40) == ["/" + "*/" * 40]
+
+
+def test_what_is_written_can_be_taken_away() -> None:
+    here = machine()
+    here.write("/tmp/x", "y", is_append=False)
+    assert here.written == {"/tmp/x": "y"}

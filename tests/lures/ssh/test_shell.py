@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.shell import Shell
-from propolis.machine.commands import MAX_OUTPUT_CHARS
 from propolis.machine.host import host_of
+from propolis.machine.outcome import MAX_OUTPUT_CHARS
 
 HOST = host_of(b"a sensor")
 

@@ -6,7 +6,7 @@ from propolis.events import CommandRun, PayloadReceived
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.terminal import Interrupt, Line, Pipe, Terminal
 from propolis.lures.ssh.wire import Wire
-from propolis.machine.commands import Outcome
+from propolis.machine.outcome import Outcome
 
 MAX_COMMANDS = 512
 """Commands on one connection; the next one ends its session."""

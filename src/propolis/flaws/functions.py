@@ -20,6 +20,9 @@ import msgspec
 
 from propolis.clock import SECOND
 from propolis.events.canary import KINDS
+from propolis.flaws.effects.delay import sleep
+from propolis.flaws.effects.files import file
+from propolis.flaws.effects.shell import shell
 from propolis.flaws.pattern import compile_pattern
 from propolis.flaws.scene import Scope, uuid_of
 from propolis.flaws.value import MAX_OUTPUT_BYTES, MAX_REPEAT, Value, text, whole
@@ -184,6 +187,11 @@ def _pair(compute: Callable[[bytes, bytes], Value]) -> Function:
     return Function(lambda _, __, values: compute(text(values[0]), text(values[1])), 2, 2)
 
 
+def _effect(perform: Callable[[Scope, bytes], bytes]) -> Function:
+    """What an attacker's text would have done here."""
+    return Function(lambda scope, _, values: perform(scope, text(values[0])))
+
+
 FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
     {
         "alnum": _drawn(_ALPHANUMERIC),
@@ -197,6 +205,7 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "digits": _drawn(_DECIMAL),
         "endswith": _pair(lambda data, part: data.endswith(part)),
         "field": Function(_field),
+        "file": _effect(file),
         "find": Function(_find, 2, 3, is_pattern_first=True),
         "hex": _of_text(lambda data: data.hex().encode()),
         "hex_decode": _of_text(_hex_decode),
@@ -216,6 +225,8 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "sha1": _digest("sha1"),
         "sha256": _digest("sha256"),
         "sha512": _digest("sha512"),
+        "shell": _effect(shell),
+        "sleep": _of_text(sleep),
         "slice": Function(_slice, 2, 3),
         "split_at": Function(_split_at, 3, 3),
         "startswith": _pair(lambda data, part: data.startswith(part)),

@@ -22,18 +22,21 @@ from propolis.events import (
     shard_of,
 )
 from propolis.lures import Effect, Emit, Hangup, Lure, Reply, Visit
-from propolis.sensors import proxy
+from propolis.lures.lure import Knowledge
+from propolis.sensors import proxy, tls
 from propolis.sensors.batch import Batcher
 from propolis.sensors.limits import Guests, Tally
 
 MAX_UNSENT_BYTES = 256 * 1024
 MAX_PROXY_BYTES = proxy.V2_LONGEST
 PROXY_SECONDS = 5.0
+HANDSHAKE_SECONDS = 60.0
+"""How long a client may take for TLS, as nginx lets it (``client_header_timeout``)."""
 
 PATIENT = frozenset({ConnectionOpened, ConnectionClosed})
 """That somebody came or went is evidence of little; it may wait for what was said."""
 
-ORDINARY = frozenset({"peer", "lure", "reset"})
+ORDINARY = frozenset({"peer", "lure", "reset", "tls"})
 LASTING_NS = SECOND
 """A connection that ended in one of these ways, sooner, and after something was said needs no event of its own."""
 
@@ -57,6 +60,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     random: random.Random
     new_id: Callable[[int], bytes]
     figures: "Figures"
+    front: tls.Front | None = None
+    flaws: Knowledge | None = None
 
 
 class Figures(msgspec.Struct):
@@ -75,6 +80,7 @@ class Conversation(asyncio.Protocol):
     __slots__ = (
         "_bytes_in",
         "_bytes_out",
+        "_channel",
         "_connection",
         "_hanging_up",
         "_header",
@@ -84,6 +90,7 @@ class Conversation(asyncio.Protocol):
         "_post",
         "_reason",
         "_transport",
+        "_visit",
         "active_at",
         "began_at",
         "last_heard",
@@ -95,6 +102,8 @@ class Conversation(asyncio.Protocol):
         self._transport: Any = None
         self._connection: Connection | None = None
         self._lure: Lure | None = None
+        self._channel: tls.Channel | None = None
+        self._visit: Visit | None = None
         self._header: bytearray | None = None
         self._bytes_in = 0
         self._bytes_out = 0
@@ -128,7 +137,7 @@ class Conversation(asyncio.Protocol):
         self.active_at = post.clock.monotonic()
         if self._header is not None:
             data = self._unwrap(data)
-        if self._lure is None or self._hanging_up or not data:
+        if self._connection is None or self._hanging_up or not data:
             return
         post.guests.touch(self)
         self._bytes_in += len(data)
@@ -136,7 +145,10 @@ class Conversation(asyncio.Protocol):
             post.tally.hit("sensors.max_bytes_in", "a connection was closed")
             self.hang_up("max_bytes_in")
             return
-        self._carry_out(self._lure.receive(data))
+        if self._channel is not None:
+            self._follow(self._channel.receive(data))
+        elif self._lure is not None:
+            self._carry_out(self._lure.receive(data))
 
     def eof_received(self) -> bool:
         """The client sent all it will; what it is still owed is sent before the connection closes."""
@@ -151,11 +163,11 @@ class Conversation(asyncio.Protocol):
         """The connection is gone."""
         post = self._post
         post.guests.leave(self)
-        if self._lure is None or self._connection is None:
+        if self._connection is None:
             return
         lure, self._lure = self._lure, None
         now = post.clock.now()
-        for effect in lure.closed():
+        for effect in lure.closed() if lure is not None else ():
             if isinstance(effect, Emit):
                 self._report(effect.event, now)
         reason = "reset" if exc is not None and self._reason == "peer" else self._reason
@@ -201,23 +213,60 @@ class Conversation(asyncio.Protocol):
         figures.connections += 1
         figures.first_connection = figures.first_connection or self.opened
         figures.last_connection = self.opened
-        self._lure = post.lure(
-            Visit(
-                source_ip,
-                source_port,
-                target_ip,
-                target_port,
-                post.seed,
-                post.random,
-                post.keys,
-                post.persona,
-                self._carry_out_later,
-                post.clock,
-            )
+        self._visit = Visit(
+            source_ip,
+            source_port,
+            target_ip,
+            target_port,
+            post.seed,
+            post.random,
+            post.keys,
+            post.persona,
+            self._carry_out_later,
+            post.clock,
+            flaws=post.flaws,
         )
-        greeting = self._lure.connected()
+        if post.front is None:
+            self._meet(post.lure(self._visit))
+            return
+        self._channel = tls.Channel(post.front)
+        asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._await_handshake_no_longer)
+
+    def _meet(self, lure: Lure) -> None:
+        self._lure = lure
+        greeting = lure.connected()
         if greeting:
             self._carry_out(greeting)
+
+    def _follow(self, steps: Iterable[tls.Step]) -> None:
+        """Do what TLS asks for, until somebody hangs up."""
+        for step in steps:
+            match step:
+                case tls.Reported(event):
+                    self._report(event, self.last_heard)
+                case tls.Answered(data):
+                    self._post.batcher.secure()
+                    self._write(data)
+                case tls.Opened(said) if self._visit is not None:
+                    self._meet(self._post.lure(msgspec.structs.replace(self._visit, tls=said)))
+                case tls.Received(data) if self._lure is not None:
+                    self._carry_out(self._lure.receive(data))
+                case tls.Unprotected(data):
+                    self._speak_in_clear(data)
+                case tls.Ended(reason):
+                    self._hang_up_after(0, reason)
+            if self._hanging_up:
+                return
+
+    def _speak_in_clear(self, data: bytes) -> None:
+        post, self._channel = self._post, None
+        if post.front is not None and self._visit is not None:
+            self._lure = tls.InClear(post.lure(self._visit), post.front.profile, post.clock)
+            self._carry_out(self._lure.receive(data))
+
+    def _await_handshake_no_longer(self) -> None:
+        if self._channel is not None and not self._channel.is_open:
+            self.hang_up("tls handshake")
 
     def _await_header_no_longer(self) -> None:
         if self._header is not None:
@@ -277,9 +326,17 @@ class Conversation(asyncio.Protocol):
             out.clear()
 
     def _send(self, data: bytes) -> None:
-        if not self._transport.is_closing():
+        self._write(data if self._channel is None else self._channel.protect(data))
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._transport.is_closing():
             self._bytes_out += len(data)
             self._transport.write(data)
+
+    def _close(self) -> None:
+        if self._channel is not None:
+            self._write(self._channel.goodbye())
+        self._transport.close()
 
     def _reply_later(self, reply: Reply) -> None:
         self._post.batcher.secure()
@@ -287,14 +344,14 @@ class Conversation(asyncio.Protocol):
         self._later = max(self._later, loop.time()) + reply.after_seconds
         loop.call_at(self._later, self._send, reply.data)
 
-    def _hang_up_after(self, seconds: float) -> None:
-        self._reason = "lure"
+    def _hang_up_after(self, seconds: float, reason: str = "lure") -> None:
+        self._reason = reason
         self._hanging_up = True
         if seconds or self._later:
             loop = asyncio.get_running_loop()
-            loop.call_at(max(self._later, loop.time()) + seconds, self._transport.close)
+            loop.call_at(max(self._later, loop.time()) + seconds, self._close)
         else:
-            self._transport.close()
+            self._close()
 
     def _report(self, event: Event, now: int) -> None:
         connection = self._connection

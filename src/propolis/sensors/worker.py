@@ -8,7 +8,7 @@ import os
 import random
 import resource
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,16 @@ import msgspec
 from propolis.clock import SECOND, Clock
 from propolis.config import Config
 from propolis.lures import Lure
+from propolis.machine.host import host_of
 from propolis.notes import StageStarted, tell
+from propolis.sensors import tls
 from propolis.sensors.batch import Batcher
 from propolis.sensors.conversation import ConnectionIds, Conversation, Figures, Post
+from propolis.sensors.flaws import Flaws, open_flaws
 from propolis.sensors.journal import Journal
 from propolis.sensors.limits import Guests, Tally
 from propolis.sensors.listen import listen
-from propolis.stream import Publisher, Pulse, address_of, connect
+from propolis.stream import Publisher, Pulse, Stream, address_of, connect
 
 BACKLOG = 4_096
 SWEEP_SECONDS = 1.0
@@ -54,6 +57,8 @@ async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type
         stack.callback(worker.journal.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(worker.publisher.run(), name="publish")
+        worker.flaws = await worker.open_flaws(stream, pulse.soon)
+        tasks.create_task(worker.flaws.run(), name="lures")
         tasks.create_task(pulse.run(), name="pulse")
         for post, listener in worker.posts({lure.name: lure for lure in catalogue}):
             server = await asyncio.get_running_loop().create_server(
@@ -78,20 +83,35 @@ class Worker:
             config.sensors.max_connections, config.sensors.max_connections_per_source
         )
         self._figures = Figures()
+        self.flaws: Flaws | None = None
         self.publisher = publisher
         folder = config.state / "journal" / f"{config.sensor_name}.{index}"
         self.journal = Journal(folder, config.sensors.journal_bytes)
         self.batcher = Batcher(publisher, self.journal, clock, self._tally, lanes=config.stream.lanes)
+
+    @property
+    def keys(self) -> Path:
+        """The folder of what must survive a restart, made if need be."""
+        keys = self._config.state / "keys" / self._config.sensor_name
+        keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return keys
+
+    async def open_flaws(self, stream: Stream, on_change: Callable[[], None]) -> Flaws:
+        """What this worker knows of flaws; raises as :func:`~propolis.sensors.flaws.open_flaws`."""
+        http = self._config.lures.get("http")
+        seed, ports = _seed(self.keys, 0), http.every_port if http else ()
+        return await open_flaws(self._config, stream, self._clock, seed, ports=ports, on_change=on_change)
 
     def posts(self, lures: Mapping[str, type[Lure]]) -> Iterator[tuple[Post, socket.socket]]:
         """Every port, with what its conversations share and a bound socket. Raises :class:`ConfigError`."""
         config = self._config
         # lures draw delays and challenges from it; no secret of ours
         chance, new_id = random.Random(os.urandom(32)), ConnectionIds()  # noqa: S311
-        keys = config.state / "keys" / config.sensor_name
-        keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = self.keys
         for name, settings in config.lures.items():
-            for port in settings.ports:
+            front = self._front(lures[name], keys) if settings.tls_ports else None
+            for port in settings.every_port:
+                is_tls = port in settings.tls_ports
                 post = Post(
                     sensor=config.sensor_name,
                     lure=lures[name],
@@ -107,9 +127,18 @@ class Worker:
                     random=chance,
                     new_id=new_id,
                     figures=self._figures,
+                    front=front if is_tls else None,
+                    flaws=self.flaws,
                 )
                 for address in settings.addresses:
-                    yield post, listen(config.path, f"lures.{name}.ports", address, port)
+                    key = f"lures.{name}.{'tls_ports' if is_tls else 'ports'}"
+                    yield post, listen(config.path, key, address, port)
+
+    def _front(self, lure: type[Lure], keys: Path) -> tls.Front:
+        """TLS as the persona has it, with the one name and certificate of this sensor."""
+        profile = tls.load(self._config.sensors.persona)
+        name = host_of(_seed(keys, 0)).name
+        return tls.front(profile, keys, name, getattr(lure, "alpn", ()), self._clock.now())
 
     async def sweep(self) -> None:
         """Report who is silent, and close who is silent or has stayed too long."""
@@ -143,7 +172,8 @@ class Worker:
             "journal_bytes": self.journal.bytes_used,
             "dropped": self.batcher.dropped,
             "limits": dict(self._tally.hits),
-            "ports": {name: list(lure.ports) for name, lure in self._config.lures.items()},
+            **(self.flaws.standing().figure() if self.flaws else {}),
+            "ports": {name: list(lure.every_port) for name, lure in self._config.lures.items()},
         }
 
 
@@ -169,4 +199,4 @@ def _allow_files(wanted: int) -> None:
 
 
 def _ports(config: Config) -> str:
-    return ", ".join(f"{name} {'/'.join(map(str, lure.ports))}" for name, lure in config.lures.items())
+    return ", ".join(f"{name} {'/'.join(map(str, lure.every_port))}" for name, lure in config.lures.items())

@@ -30,7 +30,7 @@ def failures(old: str, new: str) -> tuple[Failure, ...]:
         ("extract: {command: id}", "extract: {command: ls}", 50, "extracts ['id'], not 'ls'"),
         ("miss: [", 'miss: ["POST /ws/v1/cluster/apps/new-application HTTP/1.1\\n\\n", ', 57, "by step new"),
         ("POST /ws/v1/cluster/apps/new-application HTTP/1.1", "GET / HTTP/1.1", 31, "is not recognised"),
-        ("path: /ws/v1/cluster/apps,", "paht: /ws/v1/cluster/apps,", 17, "there is no field 'paht'"),
+        ("path: /ws/v1/cluster/apps,", "route: /ws/v1/cluster/apps,", 17, "there is no field 'route'"),
         ("digits(13)", "digitz(13)", 12, "digitz"),
     ],
 )

@@ -147,8 +147,8 @@ def test_a_catalogue_with_something_else_in_it_is_another_one() -> None:
 
 def test_a_condition_that_cannot_be_used_is_told_with_its_place() -> None:
     with pytest.raises(FlawError) as error:
-        Catalogue([flaw("f", {"match": {"path": "/"}}, {"match": {"path": "/"}, "unless": {"paht": "/"}})])
-    assert (error.value.file, error.value.key) == ("f", "steps[1].unless.paht")
+        Catalogue([flaw("f", {"match": {"path": "/"}}, {"match": {"path": "/"}, "unless": {"route": "/"}})])
+    assert (error.value.file, error.value.key) == ("f", "steps[1].unless.route")
 
 
 def test_the_examples_tell_each_other_apart() -> None:

@@ -21,7 +21,7 @@ def test_a_key_is_taken_apart() -> None:
         ("path|contain", "there is no modifier 'contain'; choose of"),
         ("path|contains|lower", "'lower' cannot stand after 'contains'"),
         ("path|contains|re", "'re' cannot stand after 'contains'"),
-        ("paht", "there is no field 'paht'; choose of any, body"),
+        ("route", "there is no field 'route'; choose of any, body"),
         ("query.", "there is no field 'query.'"),
     ],
 )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propolis.flaws.unwrap import decode, locate, resolve, unquote
+from propolis.flaws.unwrap import MAX_UNWRAPPED, decode, locate, resolve, unquote
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,8 @@ def test_escapes_are_undone_to_the_depth_attackers_use() -> None:
 def test_lookups_that_stand_for_text_are_undone() -> None:
     assert resolve(b"${${lower:j}ndi:${::-l}dap://a}") == b"${jndi:ldap://a}"
     assert resolve(b"${jndi:ldap://a}") == b"${jndi:ldap://a}"
+
+
+def test_escapes_are_undone_only_so_far() -> None:
+    assert unquote(b"%41" * MAX_UNWRAPPED).endswith(b"%41")
+    assert len(decode(b"a" * 2 * MAX_UNWRAPPED)) == MAX_UNWRAPPED

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from propolis.flaws.unwrap import unquote
+from propolis.flaws.unwrap import MAX_UNWRAPPED, unquote
 
-MAX_CONTENT = 1_048_576
+MAX_CONTENT = 262_144
 """Bytes of a body once it is unchunked and decompressed."""
 MAX_FIELDS = 512
 """Fields of a form or a query, elements of XML; those after are not seen."""
@@ -72,9 +72,12 @@ def inflate(data: bytes, coding: bytes) -> bytes:
 
 
 def fields(data: bytes) -> dict[bytes, bytes]:
-    """A query or a form (URL Standard, 5.1): the first value of each name, both decoded."""
+    """A query or a form (URL Standard, 5.1): the first value of each name, both decoded.
+
+    Read up to :data:`~propolis.flaws.unwrap.MAX_UNWRAPPED` bytes.
+    """
     found: dict[bytes, bytes] = {}
-    for pair in data.split(b"&", MAX_FIELDS)[:MAX_FIELDS]:
+    for pair in data[:MAX_UNWRAPPED].split(b"&", MAX_FIELDS)[:MAX_FIELDS]:
         name, _, value = pair.partition(b"=")
         found.setdefault(unquote(name), unquote(value))
     return found

@@ -23,8 +23,6 @@ MAX_RAW = 1_179_648
 """Bytes of a message that are read: a body of 1 MiB and its head; those after are not seen."""
 MAX_XML = 262_144
 """Bytes of a body that are read as XML."""
-MAX_UNWRAPPED = 65_536
-"""Bytes of a message in which escapes are undone for ``any``."""
 MAX_NAME = 256
 """Characters of a field's name."""
 HTTP_09 = -1
@@ -255,7 +253,7 @@ class Request:
         body = self["body"] or b""
         if body and body not in self.raw:
             views.append(body)
-        decoded = decode(b"\n".join(views)[:MAX_UNWRAPPED])
+        decoded = decode(b"\n".join(views))
         views.append(decoded)
         if b"${" in decoded:
             views.append(resolve(decoded))

@@ -6,6 +6,8 @@ Never fails: what is no escape stays as it was sent.
 import re
 from urllib.parse import unquote_to_bytes
 
+MAX_UNWRAPPED = 65_536
+"""Bytes of a text in which escapes are undone; those after stay as sent, for they cost more to read than to send."""
 ROUNDS = 3
 """How often escapes are undone: attackers encode twice, rarely three times."""
 LOOKUP_ROUNDS = 16
@@ -21,9 +23,10 @@ _SCHEME_AND_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 def unquote(data: bytes) -> bytes:
     """One level of form encoding undone (URL Standard, 5.1): plus is a space, ``%2f`` a byte."""
+    data, rest = data[:MAX_UNWRAPPED], data[MAX_UNWRAPPED:]
     if b"+" in data:
         data = data.replace(b"+", b" ")
-    return unquote_to_bytes(data) if b"%" in data else data
+    return unquote_to_bytes(data) + rest if b"%" in data else data + rest
 
 
 def locate(target: bytes) -> bytes:
@@ -57,8 +60,9 @@ def _without_dots(path: bytes) -> bytes:
 def decode(data: bytes) -> bytes:
     r"""Undo escapes and lower the case: ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``.
 
-    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
+    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes). Reads :data:`MAX_UNWRAPPED` bytes.
     """
+    data = data[:MAX_UNWRAPPED]
     if b"+" not in data and b"%" not in data and b"\\" not in data:
         return data.lower()
     data = data.replace(b"+", b" ")

@@ -1,5 +1,4 @@
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from propolis.flaws.publish import Publisher
 from propolis.flaws.request import Request
 from propolis.flaws.session import Session
 from propolis.stream import EmbeddedServer, Stream
+from propolis.stream.provision import CANARY_KEY_BYTES
 
 ASK = b"GET /hive-box/run?cmd=id HTTP/1.1\r\nHost: decoy\r\n\r\n"
 
@@ -206,14 +206,15 @@ async def test_the_event_loop_goes_on_while_a_lure_is_tested(
         await until(is_answering(follower, "buzz"))
 
 
-async def test_all_who_ask_get_the_same_canary_key_once_and_for_all(stream: Stream) -> None:
-    keys = await asyncio.gather(*(canary_key(stream, os.urandom) for _ in range(5)))
+async def test_all_who_ask_get_the_same_canary_key(stream: Stream) -> None:
+    keys = await asyncio.gather(*(canary_key(stream) for _ in range(3)))
     assert len(set(keys)) == 1
-    assert len(keys[0]) == follow.CANARY_KEY_BYTES
-    assert await canary_key(stream, bytes) == keys[0]
+    assert len(keys[0]) == CANARY_KEY_BYTES
 
 
-async def test_a_deleted_canary_key_is_made_anew(stream: Stream) -> None:
-    first = await canary_key(stream, os.urandom)
+async def test_a_canary_key_that_is_not_there_yet_is_waited_for(stream: Stream, told: list[Any]) -> None:
     await stream.delete("lures", "canary.key")
-    assert await canary_key(stream, os.urandom) != first
+    waiting = asyncio.ensure_future(canary_key(stream))
+    await until(lambda: any("no key for canaries" in note.get("why", "") for note in told))
+    await stream.put("lures", "canary.key", b"k" * CANARY_KEY_BYTES)
+    assert await waiting == b"k" * CANARY_KEY_BYTES

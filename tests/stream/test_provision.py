@@ -8,7 +8,7 @@ import pytest
 from hive import SETTINGS, connected, kill, serving
 from propolis.errors import StreamError
 from propolis.stream import EmbeddedServer, Stream, connect, provision
-from propolis.stream.provision import buckets, streams
+from propolis.stream.provision import CANARY_KEY_BYTES, buckets, streams
 
 NAMES = (
     *("EVENTS", "FINDINGS", "LEDGER", "CLOCK"),
@@ -35,6 +35,14 @@ async def test_again_changes_nothing_and_two_at_once_agree(tmp_path: Path) -> No
         await one.publish("events.interaction.0", b"kept")
         await provision(two, SETTINGS)
         assert (await one.api("STREAM.INFO.EVENTS"))["state"]["messages"] == 1
+
+
+async def test_the_canary_key_is_made_once(stream: Stream) -> None:
+    first = await stream.get("lures", "canary.key")
+    await provision(stream, SETTINGS)
+    assert first is not None
+    assert len(first.data) == CANARY_KEY_BYTES
+    assert await stream.get("lures", "canary.key") == first
 
 
 async def test_what_grows_is_widened(stream: Stream) -> None:

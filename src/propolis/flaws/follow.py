@@ -8,20 +8,19 @@ loop, so no connection waits for it. What the bucket loses changes nothing: only
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from propolis.config import Config
 from propolis.flaws.check import check
 from propolis.flaws.file import Flaw, FlawError
 from propolis.flaws.index import Catalogue
-from propolis.flaws.shelf import Prove, Shelf
+from propolis.flaws.shelf import Live, Prove, Shelf
 from propolis.flaws.signature import trusted_keys
 from propolis.flaws.standing import MAX_REFUSED, Standing
 from propolis.notes import LureLive, LureRefused, LureRolledBack, Note, tell
 from propolis.stream import Delivery, Pull, Refused, Stream, Unreachable, subjects
-from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, WRONG_LAST_SEQUENCE
+from propolis.stream.client import RETRY_SECONDS
 
-CANARY_KEY_BYTES = 32
 FOLDER_SECONDS = 1.0
 """How often the operator's folder is looked at."""
 MAX_WHY = 300
@@ -38,7 +37,8 @@ def prove(flaw: Flaw, text: str, file: str) -> None:
 class Follower:
     """Keeps :attr:`catalogue` current. ``on_change`` is called in the event loop after each swap or refusal.
 
-    ``sequence`` is the bucket's last message that was dealt with.
+    ``live`` says of the catalogue's lures whence they are; ``sequence`` is the bucket's last message that was dealt
+    with.
     """
 
     def __init__(
@@ -55,14 +55,15 @@ class Follower:
         self._busy = asyncio.Lock()
         self._is_current = False
         self._refused: OrderedDict[str, str] = OrderedDict()
-        self.shelf = Shelf.of(config, prove)
+        self._shelf = Shelf.of(config, prove)
         self.catalogue = Catalogue(())
+        self.live: Mapping[str, Live] = {}
         self.sequence = 0
 
     async def open(self) -> None:
         """Have the files' lures. Raises :class:`FlawError` for no folder, ``ConfigError`` for a key that is none."""
         trusted_keys(self._config)
-        await self._turn(self.shelf.look)
+        await self._turn(self._shelf.look)
 
     async def run(self) -> None:
         """Follow the stream and the folder until cancelled."""
@@ -74,8 +75,8 @@ class Follower:
     def standing(self) -> Standing:
         """For the heartbeat: how many are live, how many of them pushed, up to where, and what was refused."""
         return Standing(
-            live=len(self.shelf.live),
-            pushed=sum(lure.origin == "pushed" for lure in self.shelf.live.values()),
+            live=len(self.live),
+            pushed=sum(lure.origin == "pushed" for lure in self.live.values()),
             sequence=self.sequence,
             refused=dict(self._refused),
         )
@@ -91,14 +92,14 @@ class Follower:
                 await self._take(await pull.next())
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
-        await self._turn(lambda: self.shelf.deliver(deliveries), up_to=deliveries[-1].sequence)
+        await self._turn(lambda: self._shelf.deliver(deliveries), up_to=deliveries[-1].sequence)
 
     async def _follow_folder(self) -> None:
         is_gone = False
         while True:
             await asyncio.sleep(FOLDER_SECONDS)
             try:
-                await self._turn(self.shelf.look)
+                await self._turn(self._shelf.look)
                 is_gone = False
             except FlawError as error:
                 if not is_gone:
@@ -108,20 +109,20 @@ class Follower:
     async def _turn(self, work: Callable[[], list[Note]], *, up_to: int = 0) -> None:
         """Let something happen to the shelf, and have its catalogue; both beside the event loop."""
         async with self._busy:
-            notes, catalogue = await asyncio.to_thread(self._compiled, work)
+            notes, catalogue, live = await asyncio.to_thread(self._compiled, work)
             has_changed = bool(notes) or catalogue is not self.catalogue
-            self.catalogue = catalogue
+            self.catalogue, self.live = catalogue, live
             self.sequence = max(self.sequence, up_to)
             self._tell(notes)
             if has_changed or up_to:
                 self._on_change()
 
-    def _compiled(self, work: Callable[[], list[Note]]) -> tuple[list[Note], Catalogue]:
+    def _compiled(self, work: Callable[[], list[Note]]) -> tuple[list[Note], Catalogue, Mapping[str, Live]]:
         notes = work()
-        changed, removed = self.shelf.changes()
+        changed, removed = self._shelf.changes()
         if not changed and not removed:
-            return notes, self.catalogue
-        return notes, self.catalogue.replace(changed, removed)
+            return notes, self.catalogue, self.live
+        return notes, self.catalogue.replace(changed, removed), dict(self._shelf.live)
 
     def _tell(self, notes: Sequence[Note]) -> None:
         """Say what happened; that a lure is live goes without saying while the first ones are read."""
@@ -138,22 +139,18 @@ class Follower:
             tell(note)
 
 
-async def canary_key(stream: Stream, draw: Callable[[int], bytes]) -> bytes:
-    """The installation's key for canaries, made by whoever asks first; waits for the stream if need be."""
+async def canary_key(stream: Stream) -> bytes:
+    """The installation's key for canaries, which ``provision`` makes once; waits until it is there."""
     while True:
         try:
-            stored = await stream.last(f"KV_{subjects.LURES}", subjects.key(subjects.LURES, subjects.CANARY))
-            if stored is not None and len(stored.data) == CANARY_KEY_BYTES:
-                return stored.data
-            last = stored.sequence if stored is not None else 0
-            await stream.put(subjects.LURES, subjects.CANARY, draw(CANARY_KEY_BYTES), last=last)
-        except Refused as error:
-            if error.code not in WRONG_LAST_SEQUENCE | NOT_FOUND:
-                stream.trouble(str(error))
-        except Unreachable as error:
+            stored = await stream.get(subjects.LURES, subjects.CANARY)
+        except (Refused, Unreachable) as error:
             stream.trouble(str(error))
         else:
-            continue
+            if stored is not None:
+                stream.well()
+                return stored.data
+            stream.trouble("it has no key for canaries yet; `propolis up` on the main host makes one")
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -30,11 +30,12 @@ Prove: TypeAlias = Callable[[Flaw, str, str], None]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A lure that is live, whence, and which version of it was pushed (0: none)."""
+    """A lure that is live, whence, which version of it was pushed and when (UTC nanoseconds; 0: none was)."""
 
     flaw: Flaw
     origin: Origin
     version: int = 0
+    made: int = 0
 
 
 class Shelf:
@@ -139,7 +140,9 @@ class Shelf:
             return LureRefused(id=name, why=f"version {version}: {error}")
         if flaw.id != name:
             return LureRefused(id=name, why=f"version {version} calls itself {flaw.id!r}")
-        note = self._try(Live(flaw, "pushed", version), envelope.text, f"{name}.yaml version {version}")
+        note = self._try(
+            Live(flaw, "pushed", version, envelope.made), envelope.text, f"{name}.yaml version {version}"
+        )
         if isinstance(note, LureLive):
             self.versions[name] = version
             if envelope.repeats:

@@ -1,12 +1,14 @@
 """The streams and buckets everything else expects; made if they are missing, told if they differ."""
 
 import asyncio
+import os
 from typing import Any
 
 from propolis.config import Stream as Settings
 from propolis.errors import StreamError
-from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, Refused, Stream, Unreachable
+from propolis.stream.client import NOT_FOUND, RETRY_SECONDS, WRONG_LAST_SEQUENCE, Refused, Stream, Unreachable
 from propolis.stream.subjects import (
+    CANARY,
     CLOCK,
     DECISIONS,
     EVENTS,
@@ -20,6 +22,7 @@ from propolis.stream.subjects import (
 
 LANES = "propolis-lanes"
 DUPLICATES_SECONDS = 300
+CANARY_KEY_BYTES = 32
 LURE_HISTORY = 16
 """Versions of each pushed lure that are kept, to go back to."""
 _CURES = {
@@ -95,12 +98,15 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
 async def provision(stream: Stream, settings: Settings) -> None:
     """Make what is missing and widen what has grown; waits, and says so, while the stream cannot do it.
 
-    Raises :class:`StreamError` when the lanes differ, or there is no room.
+    That includes the key of the installation's canaries, which sensors elsewhere may read and not write. Raises
+    :class:`StreamError` when the lanes differ, or there is no room.
     """
     for config in (*streams(settings), *buckets(settings)):
         while True:
             try:
                 await _provide(stream, config, settings)
+                if config["name"] == f"KV_{LURES}":
+                    await _provide_canary_key(stream)
             except (Unreachable, Refused) as error:
                 if isinstance(error, Refused) and error.code in _CURES:
                     raise StreamError(f"{_CURES[error.code]} ({config['name']}: {error})") from error
@@ -109,6 +115,14 @@ async def provision(stream: Stream, settings: Settings) -> None:
             else:
                 stream.well()
                 break
+
+
+async def _provide_canary_key(stream: Stream) -> None:
+    try:
+        await stream.put(LURES, CANARY, os.urandom(CANARY_KEY_BYTES), last=0)
+    except Refused as refused:
+        if refused.code not in WRONG_LAST_SEQUENCE:  # else there is one
+            raise
 
 
 async def _provide(stream: Stream, config: dict[str, Any], settings: Settings) -> None:

@@ -65,8 +65,17 @@ class Answer(msgspec.Struct, frozen=True):
     extracted: dict[str, tuple[str, ...]]
 
 
-def answer(match: Matched, request: Request, session: Session, scene: Scene) -> Answer:
-    """What the product answers to this request of this source; the session remembers what was issued and done."""
+def answer(
+    match: Matched,
+    request: Request,
+    session: Session,
+    scene: Scene,
+    found: Mapping[str, tuple[str, ...]] | None = None,
+) -> Answer:
+    """What the product answers to this request of this source; the session remembers what was issued and done.
+
+    ``found`` is what :func:`~propolis.flaws.extract.search` says of the request, if somebody asked it before.
+    """
     flaw, step = match.flaw, match.step
     selected = select(step.extract, request)
     values: dict[str, bytes] = {**session.known(flaw.id), **match.groups, **selected}
@@ -85,15 +94,17 @@ def answer(match: Matched, request: Request, session: Session, scene: Scene) -> 
         body=_body(step, scope),
         delay_seconds=_delay(step.reply.delay, scope),
         is_bare=step.reply.bare,
-        extracted=merge(selected, search(request)),
+        extracted=merge(selected, search(request) if found is None else found),
     )
     session.take(flaw.id, step.id)
     return made
 
 
-def extracted(step: Step, request: Request) -> dict[str, tuple[str, ...]]:
-    """What a request that is recognised gives away, whether or not it is answered."""
-    return merge(select(step.extract, request), search(request))
+def extracted(
+    step: Step, request: Request, found: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """What a request that is recognised gives away, whether or not it is answered; ``found`` as in :func:`answer`."""
+    return merge(select(step.extract, request), search(request) if found is None else found)
 
 
 def faults(flaw: Flaw) -> Iterator[tuple[str, str]]:

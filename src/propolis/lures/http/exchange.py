@@ -10,6 +10,7 @@ from http import HTTPStatus
 import msgspec
 
 from propolis.events import pack
+from propolis.flaws.extract import search
 from propolis.flaws.index import Match
 from propolis.flaws.reply import Answer, answer, extracted
 from propolis.flaws.request import Request
@@ -18,6 +19,9 @@ from propolis.lures.http.site import Site
 from propolis.lures.http.wire import RequestLine
 from propolis.lures.lure import Knowledge, Tls, Visit
 
+KNOWN = 2_048
+KNOWN_BYTES = 2_048
+"""Requests of at most so many bytes of which is remembered what they give away."""
 MAX_NAMED = 8
 """Flaws that an event names; the less specific ones after them are left out."""
 
@@ -93,7 +97,7 @@ class Exchange:
         played = flaws.plays(self._port)
         chosen = next((match for match in matches if match.flaw.product in played), None)
         if chosen is None:
-            return Seen(named, extracted(matches[0].step, request))
+            return Seen(named, extracted(matches[0].step, request, _searched(request)))
         return self._answer(chosen, request, named, now)
 
     def _answer(self, chosen: Match, request: Request, named: str, now: int) -> Seen:
@@ -107,8 +111,24 @@ class Exchange:
             chance=visit.random,
             mint=flaws.mint,
         )
-        made = answer(chosen, request, flaws.sessions.of(self._source, now), stage)
+        made = answer(chosen, request, flaws.sessions.of(self._source, now), stage, _searched(request))
         return Seen(named, made.extracted, f"{chosen.flaw.id}/{chosen.step.id}", made)
+
+
+_found: dict[bytes, dict[str, tuple[str, ...]]] = {}
+
+
+def _searched(request: Request) -> dict[str, tuple[str, ...]]:
+    """What a request gives away; many scanners send the same, so the last :data:`KNOWN` of them are remembered."""
+    raw = request.raw
+    found = _found.get(raw)
+    if found is None:
+        found = search(request)
+        if len(raw) <= KNOWN_BYTES:
+            if len(_found) >= KNOWN:
+                _found.clear()
+            _found[raw] = found
+    return found
 
 
 def _tls(tls: Tls | None) -> dict[str, bytes]:

@@ -20,9 +20,11 @@ import msgspec
 
 from propolis.clock import SECOND
 from propolis.events.canary import KINDS
+from propolis.flaws.effects.calculate import calculate
 from propolis.flaws.effects.delay import sleep
 from propolis.flaws.effects.files import file
 from propolis.flaws.effects.shell import shell
+from propolis.flaws.effects.windows import cmd
 from propolis.flaws.pattern import compile_pattern
 from propolis.flaws.scene import Scope, uuid_of
 from propolis.flaws.value import MAX_OUTPUT_BYTES, MAX_REPEAT, Value, text, whole
@@ -187,6 +189,10 @@ def _pair(compute: Callable[[bytes, bytes], Value]) -> Function:
     return Function(lambda _, __, values: compute(text(values[0]), text(values[1])), 2, 2)
 
 
+def _calculate(scope: Scope, _site: Site, values: list[Value]) -> Value:
+    return calculate(scope, text(values[0]), text(values[1]) if len(values) > 1 else b"")
+
+
 def _effect(perform: Callable[[Scope, bytes], bytes]) -> Function:
     """What an attacker's text would have done here."""
     return Function(lambda scope, _, values: perform(scope, text(values[0])))
@@ -198,7 +204,9 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "base64": _of_text(base64.b64encode),
         "base64_decode": _of_text(_base64_decode),
         "base64_url": _of_text(lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")),
+        "calculate": Function(_calculate, 1, 2),
         "canary": Function(_canary),
+        "cmd": _effect(cmd),
         "contains": _pair(lambda data, part: part in data),
         "crc32": _of_text(lambda data: b"%08x" % zlib.crc32(data)),
         "date": Function(_date, 1, 2),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from propolis.events.canary import Kind
-from propolis.flaws.effects.shell import machine_of
+from propolis.flaws.effects.machine import machine_of
 from propolis.flaws.scene import Scope
 from propolis.machine.host import Host
 

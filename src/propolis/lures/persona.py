@@ -22,4 +22,4 @@ def load(protocol: str, name: str, kind: type[_Persona]) -> _Persona:
 @cache
 def _read(protocol: str, name: str, kind: type[Any]) -> Any:
     files = {path.stem: path for path in (FOLDER / protocol).glob("*.json")}
-    return msgspec.json.decode(files.get(name, files[DEFAULT]).read_bytes(), type=kind)
+    return msgspec.json.decode(files[name if name in files else DEFAULT].read_bytes(), type=kind)

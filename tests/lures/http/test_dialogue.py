@@ -16,7 +16,7 @@ from lures.serve import Heard, play, serve, transcript, visit, written
 from propolis.events import CredentialTried, Malformed, RequestReceived
 from propolis.lures.http import HttpLure
 from propolis.lures.http.dialogue import BODY_KEPT_BYTES, BODY_MAX_BYTES, MAX_REQUESTS, SAMPLE_BYTES
-from propolis.lures.http.record import ROOT, nginx
+from propolis.lures.http.record.nginx import ROOT, nginx
 
 QUIET_SECONDS = 0.4
 MASKS = ((rb"(Date|Last-Modified): [^\r]*", rb"\1: -"), (rb'(ETag: (?:W/)?)"[^"]*"', rb"\1-"))

@@ -5,14 +5,20 @@ import calendar
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from http import HTTPStatus
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from propolis.clock import SECOND
-from propolis.lures import persona
+from propolis.lures.http import server
+from propolis.lures.http.reading import Reader, reader
+from propolis.lures.http.server import SERVERS, Page, PageName, Persona
 from propolis.lures.lure import Effect
+
+__all__ = ["SERVERS", "Answers", "Page", "Persona", "Site", "from_http_date", "http_date", "site"]
 
 INDEX = 200
 """The page at ``/`` and at its own name."""
@@ -21,27 +27,49 @@ KNOWN_ANSWERS = 1_024
 DAY_SECONDS = 86_400
 OLDEST_DAYS = 500
 """How long before its recording a persona's server may have been installed."""
+FILETIME_EPOCH_SECONDS = 11_644_473_600
+"""From the year 1601, where Windows begins to count, to 1970."""
+OWN_NAME = b"127.0.1.1"
+"""What a Debian server calls itself that has no domain."""
+
+State: TypeAlias = Literal["close", "close_10", "keep", "asked", "keep_10"]
+"""How the connection goes on: a field of :class:`~propolis.lures.http.server.Connection`."""
+
+_MARK = re.compile(rb"\{(date|asctime|length|range|host|port|name|path|method|left|detail|version)\}")
+_BODILESS = frozenset((204, 304))
+_PHRASES = {int(known): known.phrase for known in HTTPStatus}
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One recorded reply: heads, the body, and the body as the server compressed it (base64, chunk sizes included).
+class Asker(msgspec.Struct, frozen=True):
+    """What an answer repeats of the request, and what it says of the connection.
 
-    Heads hold the marks ``{date}``, ``{connection}``, ``{modified}``, ``{etag}``, ``{length}`` and ``{range}``.
+    ``asked``: the client wished to keep the connection; ``served``: requests before this one on it.
     """
 
-    head: str
-    body: str
-    gzip_head: str = ""
-    gzip: str = ""
+    method: bytes = b"GET"
+    target: bytes = b"/"
+    host: bytes = b""
+    minor: int = 1
+    keep: bool = False
+    asked: bool = False
+    served: int = 0
+    detail: bytes = b""
+
+    def state(self) -> State:
+        """Which lines about the connection it gets."""
+        if not self.keep:
+            return "close" if self.minor > 0 else "close_10"
+        if self.minor < 1:
+            return "keep_10"
+        return "asked" if self.asked else "keep"
 
 
-class Persona(msgspec.Struct, frozen=True):
-    """A recorded web server: when (Unix seconds), the paths at which its index is, and its pages by status."""
+class Prepared(msgspec.Struct, frozen=True):
+    """A page around its marks: literal bytes at even places, names of marks at odd ones."""
 
-    product: str
-    recorded: int
-    index: tuple[str, ...]
-    pages: dict[str, Page]
+    head: tuple[bytes, ...]
+    body: tuple[bytes, ...]
+    is_silent: bool
 
 
 class Answers:
@@ -67,73 +95,265 @@ class Answers:
 
 
 class Site:
-    """The pages of one sensor: the recorded ones, with its own installation date and entity tag."""
+    """The pages of one sensor: the recorded ones, with its own installation date and entity tag.
 
-    def __init__(self, name: str, seed: bytes) -> None:
-        recorded = persona.load("http", name, Persona)
-        self.index = frozenset(path.encode() for path in recorded.index)
-        self.body: bytes = recorded.pages[str(INDEX)].body.encode()
-        age = int.from_bytes(hashlib.blake2b(seed, digest_size=8, person=b"http index").digest(), "big")
-        installed = recorded.recorded - DAY_SECONDS - age % (OLDEST_DAYS * DAY_SECONDS)
-        self._installed = installed
-        self.modified = http_date(installed)
-        self.etag = f'"{installed:x}-{len(self.body):x}"'.encode()
-        self._dated = (-1, b"")
+    ``read`` reads heads as this server does; ``persona`` is what is known of it.
+    """
+
+    def __init__(self, name: str, seed: bytes, port: int = 80) -> None:
+        self.persona: Persona = server.load(name)
+        self.read: Reader = reader(self.persona.rules)
+        self.index = frozenset(path.encode() for path in self.persona.index)
+        self.body: bytes = self.persona.pages[str(INDEX)].body.encode()
+        number = int.from_bytes(hashlib.blake2b(seed, digest_size=8, person=b"http index").digest(), "big")
+        self._installed = self.persona.recorded - DAY_SECONDS - number % (OLDEST_DAYS * DAY_SECONDS)
+        self.modified = http_date(self._installed)
+        self._tag = self._made_tag(number)
+        self.etag = b'"' + self._tag + b'"'
         self.answers = Answers()
-        self._bodies = {int(status): page.body.encode() for status, page in recorded.pages.items()}
-        self._replies: dict[tuple[int, bool, bool, bool], tuple[bytes, bytes]] = {}
-        for status, page in recorded.pages.items():
-            for keep in (False, True):
-                self._prepare(int(status), page, keep=keep)
+        self._port = b"%d" % port
+        self._dated = (-1, b"")
+        self._prepared: dict[tuple[PageName, bool, bool, State], Prepared] = {}
+        self._escapes = _table(self.persona.escapes)
+        self._spells = _table({**self.persona.escapes, **self.persona.spells})
+        self.gzip = re.compile(self.persona.gzip.encode()) if self.persona.gzip else None
+        self._special = tuple((re.compile(text.encode()), page) for text, page in self.persona.special)
 
-    def _prepare(self, status: int, page: Page, *, keep: bool) -> None:
-        body, packed = page.body.encode(), base64.b64decode(page.gzip)
-        for only_head in (False, True):
-            plain = self._fill(page.head, keep=keep)
-            squeezed = self._fill(page.gzip_head, keep=keep) if packed else plain
-            if only_head:
-                # nginx leaves the coding out where no body follows
-                squeezed = squeezed.replace(b"Transfer-Encoding: chunked\r\n", b"")
-            for gzip, text, content in ((False, plain, body), (True, squeezed, packed or body)):
-                before, _, after = text.partition(b"{date}")
-                self._replies[status, gzip, keep, only_head] = before, after + (b"" if only_head else content)
-
-    def _fill(self, head: str, *, keep: bool) -> bytes:
-        return (
-            head.encode()
-            .replace(b"{connection}", b"keep-alive" if keep else b"close")
-            .replace(b"{modified}", self.modified)
-            .replace(b"{etag}", self.etag)
-        )
+    def _made_tag(self, number: int) -> bytes:
+        """This sensor's entity tag, from when it was installed, as the product makes them."""
+        return self.persona.etag.format(
+            size=len(self.body),
+            seconds=self._installed,
+            millis=self._installed * 1_000,
+            micros=self._installed * 1_000_000 + number % 1_000_000,
+            filetime=(self._installed + FILETIME_EPOCH_SECONDS) * 10_000_000 + number % 10_000_000,
+            number=number % 2**32,
+        ).encode()
 
     def reply(self, status: int, now: int, *, gzip: bool, keep: bool, only_head: bool) -> bytes:
-        """A whole page at this time (UTC nanoseconds)."""
-        before, after = self._replies[status, gzip, keep, only_head]
-        return before + self._now(now) + after
+        """A whole page that repeats nothing, at this time (UTC nanoseconds)."""
+        return self.give(str(status), now, Asker(keep=keep), gzip=gzip, only_head=only_head)
 
-    def bare(self, status: int) -> bytes:
+    def page(
+        self, status: int, method: bytes, target: bytes, host: bytes, now: int, *, keep: bool, only_head: bool
+    ) -> bytes:
+        """The server's own answer of this status at this time (UTC nanoseconds), repeating what it repeats."""
+        return self.give(str(status), now, Asker(method, target, host, keep=keep), only_head=only_head)
+
+    def give(
+        self, page: PageName, now: int, asker: Asker, *, gzip: bool = False, only_head: bool = False
+    ) -> bytes:
+        """A page by its name at this time (UTC nanoseconds), to this client."""
+        if asker.minor < 1 and f"{page} 1.0" in self.persona.pages:
+            page = f"{page} 1.0"
+        key = (page, gzip, only_head, asker.state())
+        prepared = self._prepared.get(key) or self._prepare(*key)
+        if len(prepared.head) == 3 and prepared.head[1] == b"date" and len(prepared.body) == 1:
+            return prepared.head[0] + self._now(now) + prepared.head[2] + prepared.body[0]
+        marks = self._marks(now, asker)
+        body = _filled(prepared.body, marks)
+        marks[b"length"] = b"%d" % len(body)
+        return _filled(prepared.head, marks) + (b"" if prepared.is_silent else body)
+
+    def bare(self, page: PageName | int, asker: Asker = Asker()) -> bytes:  # noqa: B008 - frozen
         """A page without a head, as HTTP/0.9 has it."""
-        return self._bodies[status]
+        prepared = self._prepare(str(page), gzip=False, only_head=False, state="close")
+        return _filled(prepared.body, self._marks(0, asker))
 
-    def part(self, first: int, last: int, now: int, *, keep: bool, only_head: bool) -> bytes:
-        """The bytes ``first`` to ``last`` of the index (RFC 9110, 15.3.7)."""
-        head = self.reply(PARTIAL, now, gzip=False, keep=keep, only_head=True)
-        head = head.replace(b"{length}", b"%d" % (last - first + 1)).replace(
-            b"{range}", b"%d-%d" % (first, last)
-        )
+    def part(
+        self,
+        first: int,
+        last: int,
+        now: int,
+        *,
+        only_head: bool,
+        keep: bool = False,
+        asker: Asker | None = None,
+    ) -> bytes:
+        """The bytes ``first`` to ``last`` of the index (RFC 9110, 15.3.7); ``asker`` says more than ``keep``."""
+        about = asker or Asker(keep=keep)
+        is_whole = only_head and bool(self.persona.pages[str(PARTIAL)].only_head)
+        prepared = self._prepare(str(PARTIAL), gzip=False, only_head=is_whole, state=about.state())
+        marks = self._marks(now, about)
+        marks[b"length"], marks[b"range"] = b"%d" % (last - first + 1), b"%d-%d" % (first, last)
         content: bytes = b"" if only_head else self.body[first : last + 1]
-        return head + content
+        return _filled(prepared.head, marks) + content
+
+    def dress(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        now: int,
+        *,
+        keep: bool,
+        only_head: bool,
+        minor: int = 1,
+        asked: bool = False,
+        served: int = 0,
+    ) -> bytes:
+        """A lure's own answer as this server sends it: its status line, its headers around and in place of those given.
+
+        An empty ``reason`` is the server's own; ``now`` is UTC nanoseconds. ``Content-Length`` is added unless the
+        framing is given; there is no body for ``HEAD``, 204 and 304.
+        """
+        given = {name.lower() for name, _ in headers}
+        fields = list(headers)
+        is_bodiless = status in _BODILESS or status < INDEX
+        if not is_bodiless and not given & {b"content-length", b"transfer-encoding"}:
+            fields.append((b"Content-Length", b"%d" % len(body)))
+        asker = Asker(minor=minor, keep=keep, asked=asked, served=served)
+        marks = self._marks(now, asker)
+        for name, value in self.persona.standing.items():
+            if name.lower().encode() not in given:
+                fields.append((name.encode(), _filled(_MARK.split(value.encode()), marks)))
+        lines = b"" if b"connection" in given else getattr(self.persona.connection, asker.state()).encode()
+        head = b"%b%b\r\n" % (
+            self._status_line(status, reason, minor),
+            self._ordered(fields, _filled(_MARK.split(lines), marks)),
+        )
+        return head if only_head or is_bodiless else head + body
+
+    def allows(self, method: bytes, target: bytes) -> int:
+        """The status that this method gets on this target: an existing static file, or none."""
+        path = target.partition(b"?")[0]
+        return int(self.choose(method, path).split()[0])
+
+    def choose(self, method: bytes, path: bytes) -> PageName:
+        """The page that a method gets on a resolved path, before any condition is looked at."""
+        methods = self.persona.methods
+        existing, missing = methods.get(method.decode("latin-1")) or methods["*"]
+        if path == b"*" and "200 star" in self.persona.pages:
+            return "200 star"
+        for pattern, page in self._special:
+            if pattern.search(path) and missing.startswith("404"):
+                return page
+        return existing if path in self.index else missing
 
     def is_modified_since(self, date: bytes) -> bool:
         """Whether the index is younger than this date; nginx says so of what is not a date, too."""
         seconds = from_http_date(date)
         return seconds is None or self._installed > seconds
 
+    def _prepare(self, page: PageName, gzip: bool, only_head: bool, state: State) -> Prepared:  # noqa: FBT001 - a key
+        key = (page, gzip, only_head, state)
+        known = self._prepared.get(key)
+        if known is None:
+            known = self._prepared[key] = self._cut(
+                self._recorded(page), gzip=gzip, only_head=only_head, state=state
+            )
+        return known
+
+    def _recorded(self, page: PageName) -> Page:
+        pages = self.persona.pages
+        return pages.get(page) or pages.get(page.split()[0]) or _invented(self.persona, int(page.split()[0]))
+
+    def _cut(self, page: Page, *, gzip: bool, only_head: bool, state: State) -> Prepared:
+        is_packed = gzip and bool(page.gzip_head)
+        head = page.gzip_head if is_packed else (only_head and page.only_head) or page.head
+        if is_packed and only_head:
+            # nginx leaves the coding out where no body follows
+            head = head.replace("Transfer-Encoding: chunked\r\n", "")
+        filled = (
+            head.encode()
+            .replace(b"{connection}", getattr(self.persona.connection, state).encode())
+            .replace(b"{modified}", self.modified)
+            .replace(b"{etag}", self._tag)
+        )
+        is_silent = only_head and not page.body_on_head
+        body = (base64.b64decode(page.gzip),) if is_packed else tuple(_MARK.split(page.body.encode()))
+        if len(body) == 1 and b"{range}" not in filled:
+            filled = filled.replace(b"{length}", b"%d" % len(body[0]))
+            body = (b"",) if is_silent else body
+        return Prepared(tuple(_MARK.split(filled)), body, is_silent)
+
+    def _marks(self, now: int, asker: Asker) -> dict[bytes, bytes]:
+        host, port = _host(asker, self._port)
+        target = asker.target.partition(b"?")[0]
+        return {
+            b"date": self._now(now),
+            b"asctime": _asctime(now // SECOND),
+            b"host": _escaped(host, self._escapes) or OWN_NAME,
+            b"port": port,
+            b"name": OWN_NAME,
+            b"path": _escaped(_AUTHORITY.sub(b"", target) or b"/", self._escapes),
+            b"method": _escaped(asker.method, self._escapes),
+            b"detail": _escaped(asker.detail, self._spells),
+            b"version": b"HTTP/1.1" if asker.minor > 0 else b"HTTP/1.0",
+            b"left": b"%d" % max(0, self.persona.requests - asker.served),
+        }
+
+    def _status_line(self, status: int, reason: bytes, minor: int) -> bytes:
+        phrase = reason.decode("latin-1") or reason_of(self.persona, status)
+        version = self.persona.version or ("HTTP/1.1" if minor > 0 else "HTTP/1.0")
+        return f"{version} {status} {phrase}\r\n".encode("latin-1")
+
+    def _ordered(self, fields: Sequence[tuple[bytes, bytes]], connection: bytes) -> bytes:
+        """The header lines in the server's order; those it has no place for stand at the ``*`` as they were given."""
+        order = self.persona.order
+        placed: dict[str, list[bytes]] = {name.lower(): [] for name in order}
+        for name, value in fields:
+            place = placed.get(name.lower().decode("latin-1"))
+            (placed["*"] if place is None else place).append(b"%b: %b\r\n" % (name, value))
+        placed["+"] = [connection]
+        return b"".join(line for name in order for line in placed[name.lower()])
+
     def _now(self, now: int) -> bytes:
         second = now // SECOND
         if second != self._dated[0]:
             self._dated = second, http_date(second)
         return self._dated[1]
+
+
+_AUTHORITY = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_PORT = re.compile(rb"(\[[^\]]*\]|[^:\[\]]*):(\d{1,5})")
+
+
+def _table(escapes: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {key.encode("latin-1"): value.encode() for key, value in escapes.items()}
+
+
+def _escaped(text: bytes, table: Mapping[bytes, bytes]) -> bytes:
+    if not table:
+        return text
+    letters = (text[place : place + 1] for place in range(len(text)))
+    return b"".join(table.get(letter, letter) for letter in letters)
+
+
+def _filled(pieces: Sequence[bytes], marks: Mapping[bytes, bytes]) -> bytes:
+    if len(pieces) == 1:
+        return pieces[0]
+    return b"".join(marks.get(piece, b"") if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def _host(asker: Asker, port: bytes) -> tuple[bytes, bytes]:
+    """The host that was asked for and its port; ``port`` if none was named."""
+    authority = _AUTHORITY.match(asker.target)
+    host = authority[1] if authority else asker.host
+    named = _PORT.fullmatch(host)
+    return (named[1], named[2]) if named else (host, port)
+
+
+def reason_of(about: Persona, status: int) -> str:
+    """The reason phrase of this server for this status; empty if it has none."""
+    if not about.has_reason:
+        return ""
+    known = about.reasons.get(str(status))
+    if known is not None:
+        return known
+    return _PHRASES.get(status, "")
+
+
+def _invented(about: Persona, status: int) -> Page:
+    """A page that was not recorded, made of the one for a missing file."""
+    known = about.pages["404"]
+    old, new = reason_of(about, 404) or "Not Found", reason_of(about, status) or "Error"
+    text = [
+        part.replace("404", str(status)).replace(old, new)
+        for part in (known.head, known.body, known.only_head)
+    ]
+    return Page(text[0], text[1], only_head=text[2])
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -152,6 +372,14 @@ def http_date(seconds: int) -> bytes:
     ).encode()
 
 
+def _asctime(seconds: int) -> bytes:
+    """Unix seconds in the third form of RFC 9110, 5.6.7, which some devices still send."""
+    moment = time.gmtime(seconds)
+    month = _MONTHS[moment.tm_mon - 1]
+    clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
+    return f"{_DAYS[moment.tm_wday]} {month} {moment.tm_mday:2d} {clock} {moment.tm_year:04d}".encode()
+
+
 def from_http_date(text: bytes) -> int | None:
     """An IMF-fixdate to Unix seconds; ``None`` for anything else."""
     match = _DATE.fullmatch(text.decode("latin-1"))
@@ -161,7 +389,7 @@ def from_http_date(text: bytes) -> int | None:
     return calendar.timegm((int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock)))
 
 
-@lru_cache(maxsize=64)
-def site(name: str, seed: bytes) -> Site:
-    """The site of this persona on this sensor and port."""
-    return Site(name, seed)
+@lru_cache(maxsize=256)
+def site(name: str, seed: bytes, port: int = 80) -> Site:
+    """The site of this persona on this sensor and port; ``port`` is what its error pages call themselves."""
+    return Site(name, seed, port)

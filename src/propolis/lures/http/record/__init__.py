@@ -1,0 +1,1 @@
+"""Record web servers into personas: ``python -m propolis.lures.http.record [NAME ...]``."""

@@ -153,6 +153,8 @@ class _Assembler:
         """Steps in the order of the story; requests that are the same but for how they are asked are one step."""
         steps: list[Step] = []
         for draft in self._drafts:
+            if draft.recognised.is_anywhere and not self._ask_by_value(draft):
+                continue
             step = self._step(draft, len(steps))
             same = next((one for one in reversed(steps) if one.match == step.match), None)
             if same is not None and (same.reply, same.extract) == (step.reply, step.extract):
@@ -178,6 +180,28 @@ class _Assembler:
             extract=draft.extract | self._callbacks(draft),
             reply=draft.reply,
         )
+
+    def _ask_by_value(self, draft: _Draft) -> bool:
+        """Recognise a request by the values that its source was given or has sent before: its path holds no more."""
+        earlier = self._until(draft)[1:]
+        path = ""
+        for index, piece in enumerate(self._marks.split(draft.recognised.path)):
+            if index % 2 == 0:
+                path += piece.decode("latin-1")
+                continue
+            term = self._marks.terms[piece]
+            if isinstance(term, Name) and term.name in self._story.issued:
+                name: str | None = variable(term.name)
+            else:
+                name = self._capture(earlier[0], term) if earlier else None
+            if name is None:
+                return False
+            path += f"{{{{{name}}}}}"
+        kept = {
+            key: value for key, value in draft.recognised.conditions.items() if not key.startswith("path")
+        }
+        draft.recognised = msgspec.structs.replace(draft.recognised, conditions={**kept, "path": path})
+        return True
 
     def _issued_in(self, draft: _Draft) -> set[str]:
         response = draft.exchange.response

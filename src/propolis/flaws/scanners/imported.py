@@ -1,6 +1,6 @@
 """What came of an import: the flaws, and a report in which no template is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -28,43 +28,42 @@ class Study(msgspec.Struct, frozen=True):
     why: str
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """What came of how many templates, and which: their names with what was said of each."""
-
-    verdict: str
-    has_flaws: bool
-    templates: tuple[tuple[str, str], ...]
-
-    @property
-    def count(self) -> int:
-        """How many templates."""
-        return len(self.templates)
-
-
 class Imported(msgspec.Struct, frozen=True):
-    """The flaws in the order of their files, and what came of every file, the commonest first."""
+    """What came of every template, by the name of its file.
+
+    ``flaws`` are in the order of the files. ``believed`` are those whose own scanner is convinced; all others stand in
+    ``report`` under a reason, the commonest first, whether or not there is a flaw that recognises their requests;
+    ``why`` says more of each of them.
+    """
 
     flaws: tuple[Flaw, ...]
-    report: tuple[Reason, ...]
+    believed: tuple[str, ...]
+    report: Mapping[str, tuple[str, ...]]
+    why: Mapping[str, str]
 
     @property
     def templates(self) -> int:
         """How many files were read."""
-        return sum(reason.count for reason in self.report)
+        return len(self.believed) + sum(map(len, self.report.values()))
 
 
 def gather(studies: Iterable[Study]) -> Imported:
     """Studies as one import. A flaw whose id is taken gets the next number behind it."""
     flaws: dict[str, Flaw] = {}
-    reasons: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    reasons: dict[str, list[str]] = {BELIEVED: []}
+    why: dict[str, str] = {}
     for study in studies:
-        reasons.setdefault((study.verdict, study.flaw is not None), []).append((study.name, study.why))
+        reasons.setdefault(study.verdict, []).append(study.name)
+        if study.verdict != BELIEVED:
+            why[study.name] = study.why
         if study.flaw is not None:
             name, number = study.flaw.id, 1
             while name in flaws:
                 number += 1
                 name = f"{study.flaw.id[:76]}-{number}"
             flaws[name] = msgspec.structs.replace(study.flaw, id=name)
-    report = [Reason(verdict, has, tuple(names)) for (verdict, has), names in reasons.items()]
-    report.sort(key=lambda reason: (-reason.count, reason.verdict))
-    return Imported(tuple(flaws.values()), tuple(report))
+    believed = tuple(reasons.pop(BELIEVED))
+    ordered = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    return Imported(
+        tuple(flaws.values()), believed, {verdict: tuple(names) for verdict, names in ordered}, why
+    )

@@ -26,6 +26,8 @@ MAX_PIECE_BYTES = 80
 MAX_PIECES = 3
 MAX_CONDITIONS = 10
 MAX_LEAVES = 64
+MIN_PATH_BYTES = 4
+"""Of a path that is mostly unknown, what must be left to recognise it by."""
 CONTEXT_BYTES = 24
 """How much of what stands before an unknown is needed to find it."""
 
@@ -66,13 +68,16 @@ class Recognised(msgspec.Struct, frozen=True):
     """How a request is recognised.
 
     ``conditions`` are those of a lure file; ``sites`` where each mark's term can be read; ``is_attack``: it carries a
-    payload; ``is_ordinary``: what is left of it could be asked of any product.
+    payload; ``is_ordinary``: what is left of it could be asked of any product. ``path`` has marks in it;
+    ``is_anywhere``: without them nothing of it is left, nor anything else that tells.
     """
 
     conditions: dict[str, str | int | float | bool | tuple[str | int | float | bool, ...]]
     sites: dict[bytes, tuple[Site, ...]]
     is_attack: bool
     is_ordinary: bool
+    path: bytes
+    is_anywhere: bool
 
 
 def recognise(raw: bytes, marks: Marks) -> Recognised:
@@ -90,6 +95,10 @@ def recognise(raw: bytes, marks: Marks) -> Recognised:
         {mark: tuple(sites) for mark, sites in work.sites.items()},
         is_attack_so_far or work.is_attack,
         is_plain and not work.is_telling,
+        request.path,
+        sum(map(len, marks.split(request.path)[::2])) < MIN_PATH_BYTES
+        and marks.has(request.path)
+        and not work.is_telling,
     )
 
 
@@ -140,7 +149,7 @@ class _Work:
         """The path: decoded if that loses nothing, otherwise as sent."""
         raw = self._request["raw_path"] or b""
         path = self._request.path
-        whole = unquote(raw.replace(b"+", b"%2B"))
+        whole = unquote(raw)
         if b".." in whole or b"\0" in whole or b"//" in whole.lstrip(b"/"):
             self.is_attack |= b".." in whole or b"\0" in whole
             field = "raw_path" if whole == raw else "raw_path|urldecode"

@@ -35,6 +35,19 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
     ("Stages", "console", "Serve the console and the API.", "propolis.cli.stages:console"),
 )
 
+LURES: tuple[tuple[str, str, str], ...] = (
+    # name, what it does, where it is
+    ("list", "Every lure that is live, and its hits.", "propolis.cli.lures:show"),
+    ("show", "One lure, as the text of its file.", "propolis.cli.lures:describe"),
+    ("test", "Run the tests that stand in lure files.", "propolis.cli.lures:test"),
+    ("push", "Sign lures and push them to every sensor.", "propolis.cli.push:push"),
+    ("rollback", "Undo the newest push of a lure.", "propolis.cli.push:rollback"),
+    ("import", "Make lures of scanner templates.", "propolis.cli.lures:import_"),
+    ("plan", "What each sensor pretends to run, and until when.", "propolis.cli.lures:plan"),
+    ("keygen", "Make a key for signing lures.", "propolis.cli.lures:keygen"),
+    ("draft", "Have a language model draft a lure from a CVE text.", "propolis.cli.draft:draft"),
+)
+
 app = App(
     name="propolis",
     version=__version__,
@@ -45,12 +58,19 @@ defence = App(
     name="defence", help="The switch: shadow (only written down) or armed (carried out).", group="Defence"
 )
 
+lures = App(
+    name="lures", help="Vulnerability lures: test them, push them to every sensor, go back.", group="Lures"
+)
+
 for group, name, what, where in COMMANDS:
     app.command(where, name=name, help=what, group=group)
 for name in ("show", "add", "revoke", "why"):
     decisions.command(f"propolis.cli.decisions:{name}", name="list" if name == "show" else name)
 defence.command("propolis.cli.decisions:arm", name="arm")
 defence.command("propolis.cli.decisions:stand_down", name="stand-down")
+for name, what, where in LURES:
+    lures.command(where, name=name, help=what)
+app.command(lures)
 app.command(decisions)
 app.command(defence)
 

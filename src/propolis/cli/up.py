@@ -20,6 +20,9 @@ from propolis.clock import SystemClock
 from propolis.config import Config, host_port, load
 from propolis.decisions import commands, this_host, trusted_networks
 from propolis.errors import PropolisError, StreamError
+from propolis.flaws import signature
+from propolis.flaws.packs import Pack
+from propolis.flaws.standing import FIGURE, standing_of
 from propolis.sensors import listen
 from propolis.stream import EmbeddedServer, Heartbeat, Stream, folder, subjects
 from propolis.stream.heartbeat import decode as decode_heartbeat
@@ -47,6 +50,7 @@ def up(
         first.write(config)
         out.print(f"Wrote a first configuration: [bold]{config}[/]")
     settings = configured(config)
+    signature.ensure_own_key(settings)
     is_running = supervisor.running(settings.state) is not None
     if not detach:
         if is_running:
@@ -93,8 +97,12 @@ def status(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     now = SystemClock().now()
     for beat in sorted(beats, key=lambda beat: (beat.stage, beat.name)):
         figures = ", ".join(
-            f"{name} {value}" for name, value in beat.figures.items() if value not in (0, "", {}, [])
+            f"{name} {value}"
+            for name, value in beat.figures.items()
+            if value not in (0, "", {}, []) and name != FIGURE
         )
+        if (standing := standing_of(beat.figures)) is not None:
+            figures += f", lures {standing.live}"
         table.add_row(
             beat.stage,
             beat.name,
@@ -122,6 +130,9 @@ def check(
     else:
         wiring.check_catalogues(loaded)
     trusted_networks(loaded, SystemClock().now(), this_host())
+    signature.trusted_keys(loaded)
+    if loaded.flaws.packs:
+        Pack((loaded.path.parent / loaded.flaws.packs).resolve()).look()
     out.print(f"{config}: good")
 
 
@@ -153,7 +164,10 @@ def credential(
     )
     out.print(f'[stream]\nurl = "nats://{settings.stream.listen}"\ncredentials = "{path.name}"', markup=False)
     if role == "sensor":
+        signature.ensure_own_key(settings)
+        trusted = ", ".join(f'"{key}"' for key in signature.trusted_keys(settings))
         out.print(f'lanes = {settings.stream.lanes}\n\n[sensors]\nname = "{name}"', markup=False)
+        out.print(f"\n[flaws]\ntrusted = [{trusted}]", markup=False)
     out.print(f"\nthen run `propolis {'sensor' if role == 'sensor' else 'enforce nftables'}`.")
 
 

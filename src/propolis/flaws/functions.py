@@ -23,7 +23,9 @@ from propolis.events.canary import KINDS
 from propolis.flaws.effects.calculate import calculate
 from propolis.flaws.effects.delay import sleep
 from propolis.flaws.effects.files import file
+from propolis.flaws.effects.php import php
 from propolis.flaws.effects.shell import shell
+from propolis.flaws.effects.sql import sql, sql_holds
 from propolis.flaws.effects.windows import cmd
 from propolis.flaws.pattern import compile_pattern
 from propolis.flaws.scene import Scope, uuid_of
@@ -173,6 +175,19 @@ def _uploaded(scope: Scope, _site: Site, values: list[Value]) -> Value:
     return next((uploads[path] for path in uploads if basename(path) == wanted), b"")
 
 
+def _fetched(scope: Scope, site: Site, values: list[Value]) -> Value:
+    """What a server sends for a file that this source has left: scripts are shown as what they print."""
+    content = text(_uploaded(scope, site, values))
+    suffix = basename(text(values[0])).lower().rpartition(b".")[2]
+    if suffix in _PHP_SUFFIXES:
+        return php(scope, content)
+    return calculate(scope, content, b"spel") if suffix in _PAGE_SUFFIXES else content
+
+
+_PHP_SUFFIXES = frozenset({b"inc", b"phar", b"php", b"php3", b"php5", b"php7", b"phtml"})
+_PAGE_SUFFIXES = frozenset({b"asa", b"ashx", b"asmx", b"asp", b"aspx", b"cfm", b"jsp", b"jspx"})
+
+
 def _keep(scope: Scope, _site: Site, values: list[Value]) -> Value:
     """Remember a file of this source's; gives its path."""
     path, content = text(values[0]), text(values[1])
@@ -193,7 +208,7 @@ def _calculate(scope: Scope, _site: Site, values: list[Value]) -> Value:
     return calculate(scope, text(values[0]), text(values[1]) if len(values) > 1 else b"")
 
 
-def _effect(perform: Callable[[Scope, bytes], bytes]) -> Function:
+def _effect(perform: Callable[[Scope, bytes], Value]) -> Function:
     """What an attacker's text would have done here."""
     return Function(lambda scope, _, values: perform(scope, text(values[0])))
 
@@ -212,6 +227,7 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "date": Function(_date, 1, 2),
         "digits": _drawn(_DECIMAL),
         "endswith": _pair(lambda data, part: data.endswith(part)),
+        "fetched": Function(_fetched),
         "field": Function(_field),
         "file": _effect(file),
         "find": Function(_find, 2, 3, is_pattern_first=True),
@@ -227,6 +243,7 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "letters": _drawn(_LETTERS),
         "lower": _of_text(bytes.lower),
         "md5": _digest("md5"),
+        "php": _effect(php),
         "repeat": Function(_repeat, 2, 2),
         "replace": Function(_replace, 3, 3),
         "reverse": _of_text(lambda data: data[::-1]),
@@ -237,6 +254,8 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
         "sleep": _of_text(sleep),
         "slice": Function(_slice, 2, 3),
         "split_at": Function(_split_at, 3, 3),
+        "sql": _effect(sql),
+        "sql_holds": _effect(sql_holds),
         "startswith": _pair(lambda data, part: data.startswith(part)),
         "str": _of_text(lambda data: data),
         "trim": _of_text(bytes.strip),

@@ -8,7 +8,7 @@ import msgspec
 from propolis.flaws.effects.execute import execute
 from propolis.flaws.effects.files import file
 from propolis.flaws.effects.injected import command_across, command_in, file_in
-from propolis.flaws.effects.script import Engine, NoSenseError, Opaque, Thing, evaluate, shown
+from propolis.flaws.effects.language import Engine, NoSenseError, Opaque, Thing, evaluate, shown
 from propolis.flaws.scene import Scope
 
 MAX_BYTES = 65_536

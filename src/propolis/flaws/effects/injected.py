@@ -7,7 +7,7 @@ what such code is for need not run it. O(text).
 import posixpath
 import re
 
-from propolis.flaws.effects.script import NoSenseError, evaluate
+from propolis.flaws.effects.language import NoSenseError, evaluate
 
 MAX_CHARS = 16_384
 

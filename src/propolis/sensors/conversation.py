@@ -60,7 +60,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     random: random.Random
     new_id: Callable[[int], bytes]
     figures: "Figures"
-    front: tls.Front | None = None
+    front: Callable[[], tls.Front] | None = None
     flaws: Knowledge | None = None
 
 
@@ -229,7 +229,7 @@ class Conversation(asyncio.Protocol):
         if post.front is None:
             self._meet(post.lure(self._visit))
             return
-        self._channel = tls.Channel(post.front)
+        self._channel = tls.Channel(post.front())
         asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._await_handshake_no_longer)
 
     def _meet(self, lure: Lure) -> None:
@@ -259,9 +259,9 @@ class Conversation(asyncio.Protocol):
                 return
 
     def _speak_in_clear(self, data: bytes) -> None:
-        post, self._channel = self._post, None
-        if post.front is not None and self._visit is not None:
-            self._lure = tls.InClear(post.lure(self._visit), post.front.profile, post.clock)
+        post, channel, self._channel = self._post, self._channel, None
+        if channel is not None and self._visit is not None:
+            self._lure = tls.InClear(post.lure(self._visit), channel.front.profile, post.clock)
             self._carry_out(self._lure.receive(data))
 
     def _await_handshake_no_longer(self) -> None:

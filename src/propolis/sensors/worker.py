@@ -109,7 +109,7 @@ class Worker:
         chance, new_id = random.Random(os.urandom(32)), ConnectionIds()  # noqa: S311
         keys = self.keys
         for name, settings in config.lures.items():
-            front = self._front(lures[name], keys) if settings.tls_ports else None
+            fronts = self._fronts(lures[name]) if settings.tls_ports else {}
             for port in settings.every_port:
                 is_tls = port in settings.tls_ports
                 post = Post(
@@ -127,18 +127,25 @@ class Worker:
                     random=chance,
                     new_id=new_id,
                     figures=self._figures,
-                    front=front if is_tls else None,
+                    front=partial(self._front, fronts, port) if is_tls else None,
                     flaws=self.flaws,
                 )
                 for address in settings.addresses:
                     key = f"lures.{name}.{'tls_ports' if is_tls else 'ports'}"
                     yield post, listen(config.path, key, address, port)
 
-    def _front(self, lure: type[Lure], keys: Path) -> tls.Front:
-        """TLS as the persona has it, with the one name and certificate of this sensor."""
-        profile = tls.load(self._config.sensors.persona)
-        name = host_of(_seed(keys, 0)).name
-        return tls.front(profile, keys, name, getattr(lure, "alpn", ()), self._clock.now())
+    def _fronts(self, lure: type[Lure]) -> dict[str, tls.Front]:
+        """TLS of every product that was recorded, for a lure, with this sensor's one name; by server persona."""
+        name, spoken = host_of(_seed(self.keys, 0)).name, getattr(lure, "alpn", ())
+        return {
+            server: tls.front(profile, self.keys, name, spoken, self._clock.now())
+            for server, profile in tls.profiles().items()
+        }
+
+    def _front(self, fronts: dict[str, tls.Front], port: int) -> tls.Front:
+        """The front of whoever this port pretends to be just now."""
+        server = self.flaws.server(port) if self.flaws else ""
+        return fronts[tls.kin(server or self._config.sensors.persona)]
 
     async def sweep(self) -> None:
         """Report who is silent, and close who is silent or has stayed too long."""

@@ -20,6 +20,7 @@ from propolis.events.hello import Hello, Listener, ja3, ja4
 from propolis.lures.catalogue import CATALOGUE
 from propolis.machine.host import host_of
 from propolis.sensors import conversation, worker
+from propolis.sensors.flaws import Flaws
 from propolis.sensors.tls import front, load
 from propolis.sensors.tls.record import client, profile_of
 from propolis.stream import EmbeddedServer, Stream
@@ -37,7 +38,7 @@ def test_protocols_are_those_that_product_and_lure_share() -> None:
 def test_only_a_lure_that_reads_clear_text_hears_it() -> None:
     assert front_of().hears_clear
     assert not front_of("debian12", ()).hears_clear
-    assert not front_of("lighttpd").hears_clear
+    assert front_of("lighttpd").hears_clear
 
 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
@@ -52,11 +53,12 @@ Sensor = Callable[..., AbstractAsyncContextManager[Config]]
 
 
 @pytest.fixture
-def behind_tls(tmp_path: Path, server: EmbeddedServer) -> Sensor:
-    """``behind_tls()``: a web server and a lure that only listens, both behind TLS."""
+def behind_tls(tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> Sensor:
+    """``behind_tls()``: a web server (nginx unless another is named) and a lure that only listens, both behind TLS."""
 
     @asynccontextmanager
-    async def start(settings: str = "") -> AsyncIterator[Config]:
+    async def start(settings: str = "", played: str = "nginx") -> AsyncIterator[Config]:
+        monkeypatch.setattr(Flaws, "server", lambda *_: played)
         lures = "".join(
             f'[lures.{name}]\ntls_ports = [{free_port()}]\naddresses = ["127.0.0.1"]\n'
             for name in ("http", "tcp")
@@ -110,13 +112,12 @@ async def test_a_request_inside_tls_is_told_with_the_hello_before_it(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # old versions are asked for
-async def test_whoever_records_the_sensor_finds_the_product(behind_tls: Sensor) -> None:
-    async with behind_tls() as config:
-        found = await asyncio.to_thread(profile_of, port_of(config), "nginx/1.22.1", "snakeoil")
-    recorded = load("debian12")
-    assert msgspec.structs.replace(found, recorded=recorded.recorded) == msgspec.structs.replace(
-        recorded, protocols=HTTP
-    )
+@pytest.mark.parametrize("played", ["nginx", "apache", "lighttpd", "tomcat", "jetty", "express", "python"])
+async def test_whoever_records_the_sensor_finds_the_product(behind_tls: Sensor, played: str) -> None:
+    recorded = load(played)
+    async with behind_tls(played=played) as config:
+        found = await asyncio.to_thread(profile_of, port_of(config), recorded.product, recorded.certificate)
+    assert msgspec.structs.replace(found, recorded=recorded.recorded) == recorded
 
 
 async def test_clear_text_is_answered_in_clear_text(behind_tls: Sensor, stream: Stream) -> None:
@@ -176,8 +177,10 @@ async def test_openssl_reads_an_answer_and_is_not_renegotiated_with(behind_tls: 
 async def test_curl_takes_the_page(behind_tls: Sensor) -> None:
     async with behind_tls() as config:
         url = f"https://127.0.0.1:{port_of(config)}/"
-        said = await run("curl", "-sk", "--include", url, url)
+        said = await run("curl", "-sk", "--http1.1", "--include", url, url)
         assert said.count("HTTP/1.1 200 OK") == 2
+        said = await run("curl", "-sk", "--http2", "--include", url, url)
+        assert said.count("HTTP/2 200") == 2
         assert "self-signed certificate" in await run("curl", "-sS", url)
 
 

@@ -12,7 +12,7 @@ from propolis.sensors.tls.channel import (
 )
 from propolis.sensors.tls.clear import InClear
 from propolis.sensors.tls.front import Front, front
-from propolis.sensors.tls.profile import Profile, load
+from propolis.sensors.tls.profile import Profile, kin, load, profiles
 
 __all__ = [
     "Answered",
@@ -27,5 +27,7 @@ __all__ = [
     "Step",
     "Unprotected",
     "front",
+    "kin",
     "load",
+    "profiles",
 ]

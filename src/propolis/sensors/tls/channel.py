@@ -67,10 +67,10 @@ Step: TypeAlias = Reported | Answered | Opened | Received | Unprotected | Ended
 class Channel:
     """TLS with one client. Nothing a client sends raises out of it; it keeps one hello and one record at most."""
 
-    __slots__ = ("_front", "_incoming", "_is_open", "_listener", "_outgoing", "_tls", "hello")
+    __slots__ = ("_incoming", "_is_open", "_listener", "_outgoing", "_tls", "front", "hello")
 
     def __init__(self, front: Front) -> None:
-        self._front = front
+        self.front = front
         self._listener: Listener | None = Listener()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -87,7 +87,7 @@ class Channel:
         """Bytes came. The steps are to be taken in order, each before the next is asked for."""
         if self._listener is not None:
             greeting = self._listener.hear(data)
-            if isinstance(greeting, NotHello) and self._front.hears_clear and not _is_tls(self._listener.raw):
+            if isinstance(greeting, NotHello) and self.front.hears_clear and not _is_tls(self._listener.raw):
                 yield Unprotected(bytes(self._listener.raw))
                 return
             yield from self._heard(self._listener, greeting)
@@ -127,14 +127,14 @@ class Channel:
                 yield Reported(Malformed(f"TLS: {reason}", bytes(listener.raw[:SAMPLE_BYTES])))
 
     def _is_refused(self, hello: Hello) -> bool:
-        front = self._front
+        front = self.front
         if not (front.protocols and front.profile.refuses_protocols and hello.alpn):
             return False
         return not {name.encode() for name in front.protocols}.intersection(hello.alpn)
 
     def _drive(self) -> Iterator[Step]:
         if self._tls is None:
-            self._tls = self._front.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+            self._tls = self.front.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         reason = ""
         try:
             if not self._is_open:

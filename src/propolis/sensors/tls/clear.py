@@ -43,21 +43,19 @@ class InClear:
                 yield effect
             elif self._profile.noise is None:
                 # nginx reads on, and knows once it has a request
-                yield self._page() if self._has_asked else effect
+                yield Reply(self._page()) if self._has_asked else effect
                 yield Hangup()
                 return
         if self._profile.noise is not None and len(self._first) == _KNOWN_BYTES:
-            yield (
-                self._page()
-                if self._first.startswith(_HTTP)
-                else Reply(self._profile.noise.encode("latin-1"))
-            )
+            answer = self._page() if self._first.startswith(_HTTP) else self._profile.noise.encode("latin-1")
+            if answer:
+                yield Reply(answer)
             yield Hangup()
 
     def closed(self) -> Iterable[Effect]:
         """The client is gone."""
         return self._lure.closed()
 
-    def _page(self) -> Reply:
+    def _page(self) -> bytes:
         date = formatdate(self._clock.now() // SECOND, usegmt=True)
-        return Reply(self._profile.clear.replace("{date}", date).encode("latin-1"))
+        return self._profile.clear.replace("{date}", date).encode("latin-1")

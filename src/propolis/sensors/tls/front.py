@@ -57,4 +57,4 @@ def front(profile: Profile, keys: Path, host: str, spoken: tuple[str, ...], now:
         context.options |= ssl.OP_NO_TICKET
     if protocols:
         context.set_alpn_protocols(list(protocols))
-    return Front(context, profile, protocols, bool(spoken and (profile.clear or profile.noise is None)))
+    return Front(context, profile, protocols, bool(spoken))

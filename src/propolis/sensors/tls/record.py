@@ -81,10 +81,36 @@ _JAVA = (
     "-Dcatalina.home=/usr/share/tomcat10", "-Dcatalina.base={place}",
     "org.apache.catalina.startup.Bootstrap", "start",
 )  # fmt: skip
+_EXPRESS = """
+const fs = require('fs'), https = require('https');
+const app = require('express')();
+const pem = fs.readFileSync('{place}/pem');
+app.get('/', (req, res) => res.send('Hello World!'));
+https.createServer({{ key: pem, cert: pem }}, app).listen({port}, '127.0.0.1');
+"""
+_PYTHON = """
+import http.server, ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("{place}/pem")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", {port}), http.server.SimpleHTTPRequestHandler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+_JETTY = """
+--module=http,https,resources
+jetty.http.port=0
+jetty.ssl.host=127.0.0.1
+jetty.ssl.port={port}
+jetty.sslContext.keyStorePath=store
+jetty.sslContext.keyStorePassword=changeit
+jetty.sslContext.keyManagerPassword=changeit
+jetty.sslContext.trustStorePath=store
+jetty.sslContext.trustStorePassword=changeit
+"""
 
 
 class Server(msgspec.Struct, frozen=True):
-    """How to run one: its configuration, where that goes, the command, and what tells the product."""
+    """How to run one: its configuration, where that goes, the command, the Debian package, and its certificate."""
 
     config: str
     file: str
@@ -99,6 +125,28 @@ SERVERS = {
         _APACHE, "conf", ("apache2", "-D", "FOREGROUND", "-f", "{place}/conf"), "apache2", "snakeoil"
     ),
     "lighttpd": Server(_LIGHTTPD, "conf", ("lighttpd", "-D", "-f", "{place}/conf"), "lighttpd", "snakeoil"),
+    "express": Server(
+        _EXPRESS,
+        "app.js",
+        ("env", "NODE_PATH=/usr/share/nodejs", "node", "app.js"),
+        "node-express",
+        "openssl",
+    ),
+    "jetty": Server(
+        _JETTY,
+        "start.ini",
+        ("java", "-jar", "/usr/share/jetty9/start.jar", "jetty.base={place}", "jetty.home=/usr/share/jetty9"),
+        "jetty9",
+        "keytool",
+    ),
+    "mini_httpd": Server(
+        "",
+        "conf",
+        ("mini_httpd", "-D", "-S", "-E", "{place}/pem", "-p", "{port}", "-h", "127.0.0.1"),
+        "mini-httpd",
+        "openssl",
+    ),
+    "python": Server(_PYTHON, "serve.py", ("/usr/bin/python3", "serve.py"), "python3", "openssl"),
     "tomcat": Server(_TOMCAT, "conf/server.xml", _JAVA, "tomcat10", "keytool"),
 }
 
@@ -115,7 +163,9 @@ def running(server: Server) -> Iterator[int]:
         (place / server.file).parent.mkdir(exist_ok=True)
         (place / server.file).write_text(server.config.format(place=place, port=port))
         (place / "pem").write_bytes(make("snakeoil", "localhost", SystemClock().now()))
-        command = [word.format(place=place) for word in server.command]
+        if server.habit == "keytool":
+            _keep_for_java(place)
+        command = [word.format(place=place, port=port) for word in server.command]
         with Path(place, "said").open("wb") as said:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=place)
         try:
@@ -123,7 +173,20 @@ def running(server: Server) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(START_SECONDS)
+            try:
+                process.wait(START_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(START_SECONDS)
+
+
+def _keep_for_java(place: Path) -> None:
+    """The key and its certificate where Java looks for them."""
+    pem, store = str(place / "pem"), str(place / "store")
+    subprocess.run(
+        ["openssl", "pkcs12", "-export", "-in", pem, "-out", store, "-passout", "pass:changeit"], check=True
+    )
+    (place / "store").chmod(0o644)
 
 
 def record(name: str) -> Profile:

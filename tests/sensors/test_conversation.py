@@ -238,7 +238,7 @@ async def test_a_half_closed_client_is_still_answered(sensor: Sensor) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(config, "http"))
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
         writer.write_eof()
-        assert (await reader.read()).startswith(b"HTTP/1.1 ")
+        assert (await reader.read()).startswith(b"HTTP/1.")
         writer.close()
 
 

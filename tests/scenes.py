@@ -26,5 +26,7 @@ def a_scene(**changes: Any) -> Scene:
     return scene(facts.pop("seed", b"seed"), **facts)
 
 
-def a_scope(request: bytes = b"GET /?id=7 HTTP/1.1\r\nHost: h.example\r\nX-Y: hy\r\n\r\n", **values: bytes) -> Scope:
+def a_scope(
+    request: bytes = b"GET /?id=7 HTTP/1.1\r\nHost: h.example\r\nX-Y: hy\r\n\r\n", **values: bytes
+) -> Scope:
     return Scope("a-flaw", Request.parse(request), a_scene(), values, Session())

@@ -56,7 +56,7 @@ def test_a_proof_of_execution_is_given(line: str, out: str) -> None:
         ("echo 'x", "sh: 1: Syntax error: Unterminated quoted string\n", 2),
     ],
 )
-def test_a_failure_reads_as_dashs(line: str, err: str, status: int) -> None:
+def test_a_failure_reads_as_that_of_dash(line: str, err: str, status: int) -> None:
     outcome = shell().run(line, "sh: 1: ")
     assert (outcome.err, outcome.status) == (err, status)
 

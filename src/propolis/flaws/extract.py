@@ -189,7 +189,7 @@ def _views(request: Request) -> Iterator[bytes]:
     for view in tuple(views):
         once = view
         for _ in range(2):  # attackers encode twice
-            if b"%" not in once:
+            if b"%" not in once and b"+" not in once:
                 break
             once = unquote_to_bytes(once.replace(b"+", b" "))
             views.append(once)

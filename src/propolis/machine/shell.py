@@ -16,6 +16,7 @@ MAX_NESTING = 4
 MAX_COMMANDS = 256
 """Simple commands of one line, those inside it included."""
 
+_GLOB_COST = 8
 _NOT_FOUND = 127
 _STDERR = 2
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
@@ -86,7 +87,7 @@ class Shell:
         self._where = where
         out = err = piped = ""
         machine = self._machine
-        for command in parse(line, machine.value_of, self._substitute, machine.glob):
+        for command in parse(line, machine.value_of, self._substitute, self._glob):
             self._left -= 1
             if self._left < 0:
                 break
@@ -118,6 +119,11 @@ class Shell:
         self._where = where
         self._depth -= 1
         return out[:MAX_VALUE_CHARS].rstrip("\n")
+
+    def _glob(self, pattern: str) -> list[str]:
+        """Paths for a pattern, which costs as much as a few commands."""
+        self._left -= _GLOB_COST
+        return self._machine.glob(pattern) if self._left > 0 else [pattern]
 
     def _simple(self, command: Command, piped: str) -> Outcome:
         words = list(command.words)

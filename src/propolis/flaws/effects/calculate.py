@@ -12,8 +12,8 @@ from propolis.flaws.effects.language import Engine, NoSenseError, Opaque, Thing,
 from propolis.flaws.scene import Scope
 
 MAX_BYTES = 65_536
-MAX_SPANS = 64
-MAX_SPAN = 16_384
+MAX_SPANS = 32
+MAX_SPAN = 4_096
 MAX_COMMANDS = 4
 """Commands that one text may make the shell print for."""
 

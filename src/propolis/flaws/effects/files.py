@@ -60,6 +60,9 @@ def located(path: bytes) -> bytes:
     path = re.sub(rb"/{2,}", b"/", _DOTS.sub(b"/", re.sub(rb"/{2,}", b"/", path)))
     if _DRIVE.match(path):
         path = _DRIVE.sub(b"/", path, count=1)
+    at = path.lower().rfind(b"/windows/")
+    if at >= 0:
+        return path[at:]
     for mark in _ROOTS:
         at = path.rfind(mark)
         if at > 0:
@@ -67,10 +70,7 @@ def located(path: bytes) -> bytes:
     return path.rstrip(b"/") or b"/"
 
 
-_ROOTS = (
-    *(b"/etc/", b"/proc/", b"/windows/", b"/Windows/", b"/WINDOWS/", b"/winnt/"),
-    *(b"/WEB-INF/", b"/META-INF/", b"/var/www/"),
-)
+_ROOTS = (*(b"/etc/", b"/proc/", b"/winnt/", b"/WEB-INF/", b"/META-INF/", b"/var/www/"),)
 """Where a climb ends whatever was before it: ``/var/www/images/../../../etc/passwd`` and ``/static/etc/passwd``."""
 
 
@@ -185,9 +185,7 @@ def _git_config(scope: Scope) -> bytes:
 
 def _history(scope: Scope) -> bytes:
     password = _secret(scope, "password")
-    return (
-        f"cd /var/www\nls -la\nmysql -u portal -p{password} portal\nsystemctl restart nginx\nexit\n".encode()
-    )
+    return f"cd /var/www\nls -la\nmysql -u portal --password={password} portal\nexit\n".encode()
 
 
 def _tomcat_users(scope: Scope) -> bytes:

@@ -6,10 +6,15 @@ what such code is for need not run it. O(text).
 
 import posixpath
 import re
+from itertools import islice
 
 from propolis.flaws.effects.language import NoSenseError, evaluate
 
 MAX_CHARS = 16_384
+MAX_CALLS = 4
+"""Calls that are looked into."""
+MAX_ARGUMENTS = 4_096
+"""Characters of one call's arguments."""
 
 _CALLS = re.compile(
     r"(?:\b(?:exec|execSync|execFileSync|spawnSync|spawn|popen|Popen|system|shell_exec|passthru|proc_open|pcntl_exec|"
@@ -49,7 +54,7 @@ def command_in(code: str) -> str | None:
     found = _GROOVY.search(code)
     if found:
         return found[2]
-    for call in _CALLS.finditer(code):
+    for call in islice(_CALLS.finditer(code), MAX_CALLS):
         command = _from_arguments(_inside(code, call.end()))
         if command:
             return command
@@ -74,8 +79,8 @@ def file_in(code: str) -> str | None:
 
 def _inside(code: str, start: int) -> str:
     """What stands between a parenthesis and the one that closes it, or the end."""
-    depth, at = 1, start
-    while at < len(code):
+    depth, at, limit = 1, start, min(len(code), start + MAX_ARGUMENTS)
+    while at < limit:
         quoted = _TEXT.match(code, at)
         if quoted:
             at = quoted.end()
@@ -84,7 +89,7 @@ def _inside(code: str, start: int) -> str:
         if not depth:
             return code[start:at]
         at += 1
-    return code[start:]
+    return code[start:limit]
 
 
 def _from_arguments(arguments: str) -> str | None:

@@ -41,7 +41,8 @@ def text_of(value: Value) -> str:
         case Array():
             return "Array"
         case float():
-            return f"{value:.14G}".replace("E+", "E+") if value % 1 or abs(value) >= 1e15 else str(int(value))
+            mantissa, e, exponent = f"{value:.14G}".partition("E")
+            return f"{mantissa}{'' if '.' in mantissa else '.0'}E{exponent}" if e else mantissa
         case _:
             return str(value)
 

@@ -1,5 +1,6 @@
 """Expressions of SQL, by a parser of our own: as far as the columns of an injected SELECT go."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from propolis.flaws.effects.sql.values import (
 )
 from propolis.flaws.scene import Scope
 
-MAX_TOKENS = 4_000
+MAX_TOKENS = 1_000
 MAX_DEPTH = 24
 MAX_COLUMNS = 128
 _MAX_TEXT = 65_536
@@ -60,7 +61,7 @@ class Reader:
         self._token = next(self._tokens, _END)
 
     def columns(self) -> list[Value]:
-        """The list of an injected SELECT; a column without a value is NULL, and ends the list if it cannot be read."""
+        """The list of an injected SELECT."""
         self._take("all", "distinct")
         values: list[Value] = []
         while len(values) < MAX_COLUMNS:
@@ -145,7 +146,10 @@ class Reader:
             function = FUNCTIONS.get(bare)
             if function is None:
                 raise NoSenseError
-            return _bounded(function(self._scope, values))
+            try:
+                return _bounded(function(self._scope, values))
+            except (ArithmeticError, IndexError, KeyError, ValueError) as error:
+                raise NoSenseError from error
         known = VARIABLES.get(name)
         return known(self._scope) if known else column(self._scope, bare)
 
@@ -282,6 +286,12 @@ def _reckoned(compute: Callable[[float, float], float]) -> Callable[[Value, Valu
     return on
 
 
+def _modulo(left: float, right: float) -> float:
+    """The sign is the dividend's."""
+    result = math.fmod(left, right)
+    return int(result) if result.is_integer() else result
+
+
 def _joined(left: Value, right: Value) -> Value:
     """``||`` joins texts, everywhere but in MySQL, where it is ``OR``."""
     if isinstance(left, int | float) and isinstance(right, int | float):
@@ -328,7 +338,7 @@ _LEVELS: Final[tuple[dict[str, Callable[[Value, Value], Value]], ...]] = (
     {
         "*": _reckoned(operator.mul),
         "/": _reckoned(operator.truediv),
-        "%": _reckoned(operator.mod),
+        "%": _reckoned(_modulo),
         "div": _reckoned(operator.floordiv),
     },
 )

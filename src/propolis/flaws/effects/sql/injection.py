@@ -13,7 +13,7 @@ from propolis.flaws.effects.sql.values import NoSenseError, Value, number_of, te
 from propolis.flaws.scene import Scope
 
 MAX_BYTES = 32_768
-MAX_TRIED = 32
+MAX_TRIED = 8
 """Places of one text where an expression is read."""
 COLUMNS = 10
 """``ORDER BY`` beyond it is an error."""

@@ -51,7 +51,7 @@ ACCOUNTS: dict[str, Account] = {
     "": Account("www-data", 33, "/var/www", "/var/www/html"),
     "tomcat": Account("tomcat", 998, "/var/lib/tomcat", "/var/lib/tomcat10"),
     "jetty": Account("jetty", 997, "/opt/jetty", "/opt/jetty"),
-    "express": Account("node", 1000, "/home/node", "/usr/src/app"),
+    "express": Account("node", 1000, "/usr/src/app", "/usr/src/app"),
     "python": Account("www-data", 33, "/var/www", "/srv/app"),
     "goahead": Account("root", 0, "/root", "/www/cgi-bin"),
     "boa": Account("root", 0, "/root", "/www/cgi-bin"),

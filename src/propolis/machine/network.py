@@ -178,6 +178,11 @@ def refused(_machine: Machine, _words: list[str], _given: str) -> Outcome:
     return Outcome(status=1)
 
 
+def unanswered(_machine: Machine, _words: list[str], _given: str) -> Outcome:
+    """``tftp``: nothing comes back."""
+    return Outcome("Transfer timed out.\n\n")
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -197,6 +202,7 @@ NETWORK_COMMANDS: MappingProxyType[str, Run] = MappingProxyType(
         "netstat": netstat,
         "nslookup": nslookup,
         "ping": ping,
+        "tftp": unanswered,
         "wget": wget,
     }
 )

@@ -58,6 +58,7 @@ def test_what_gives_them_away_is_found(body: bytes, kind: str, text: str) -> Non
         b'<a xmlns="http://www.w3.org/1999/xhtml" xsi="http://schemas.xmlsoap.org/soap/envelope/">',
         b"1BoatSLRHtKNngkdXEeobR76b53LETtpyX",
         b"the fetched synchronous telnetd",
+        b"curl and divergence",
     ],
 )
 def test_what_is_ours_or_nobodys_is_left_out(body: bytes) -> None:

@@ -182,7 +182,7 @@ def _command(found: re.Match[bytes]) -> bytes:
 _SOMEWHERE = re.compile(rb"(?i)://|\d\.\d{1,3}\.\d|\w\.[a-z]{2}")
 _TRACES = (
     _Trace(
-        "command", (b"wget", b"curl", b"tftp", b"ftpget", b"lwp-d", b"certutil", b"bitsadmin"), _FETCH, _whole
+        "command", (b"wget", b"curl", b"tftp", b"ftpget", b"lwp-d", b"certutil", b"bitsadmin"), _FETCH, _command
     ),
     _Trace("url", (b"wget", b"curl", b"tftp"), _BARE_URL, _whole),
     _Trace("c2", (b"/dev/tcp", b"/dev/udp"), _DEVICE, _place),

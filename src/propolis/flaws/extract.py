@@ -182,7 +182,10 @@ def _command(found: re.Match[bytes]) -> bytes:
 _SOMEWHERE = re.compile(rb"(?i)://|\d\.\d{1,3}\.\d|\w\.[a-z]{2}")
 _TRACES = (
     _Trace(
-        "command", (b"wget", b"curl", b"tftp", b"ftpget", b"lwp-d", b"certutil", b"bitsadmin"), _FETCH, _command
+        "command",
+        (b"wget", b"curl", b"tftp", b"ftpget", b"lwp-d", b"certutil", b"bitsadmin"),
+        _FETCH,
+        _command,
     ),
     _Trace("url", (b"wget", b"curl", b"tftp"), _BARE_URL, _whole),
     _Trace("c2", (b"/dev/tcp", b"/dev/udp"), _DEVICE, _place),
@@ -199,14 +202,17 @@ _TRACES = (
     ),
 )
 
+_HINT = compile_pattern(b"(?i)" + b"|".join({re.escape(hint) for trace in _TRACES for hint in trace.hints}))
+
 
 def _seek(view: bytes, ours: tuple[bytes, ...]) -> Iterator[tuple[str, Iterable[bytes]]]:
-    lowered = view.lower()
     if b"://" in view:
         yield "url", _urls(view, ours)
-    for trace in _TRACES:
-        if any(hint in lowered for hint in trace.hints):
-            yield trace.kind, map(trace.read, islice(trace.pattern.finditer(view), MAX_TEXTS))
+    if _HINT.search(view) is not None:
+        lowered = view.lower()
+        for trace in _TRACES:
+            if any(hint in lowered for hint in trace.hints):
+                yield trace.kind, map(trace.read, islice(trace.pattern.finditer(view), MAX_TEXTS))
     if _LONG_WORD.search(view) is not None:
         for pattern, is_wallet in _WALLETS:
             yield "wallet", (found[0] for found in islice(pattern.finditer(view), 64) if is_wallet(found[0]))

@@ -20,6 +20,7 @@ Usage: python -m bench.believed [--nuclei DIR] [--failures FILE] [--fast]
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import random
 import subprocess
@@ -45,7 +46,9 @@ from propolis.stream import connect, subjects
 
 CROWD: Final = 40
 COMPANY: Final = 3
-THREADS: Final = 6
+THREADS: Final = 8
+SENSORS: Final = 3
+"""Sensors at once; most of a scan is waiting for lures that wait on purpose."""
 TIMEOUT_SECONDS: Final = 15.0
 NOBODY: Final = "nothing-of-the-kind"
 OTHER_LURE: Final = "reported, but its own lure did not answer"
@@ -151,26 +154,35 @@ def _address(number: int, turn: int) -> str:
 
 def scan_all(stream: Brook, asked: Sequence[Subject], crowd: int, name: str, turn: int) -> dict[Path, Result]:
     """Scan every template against sensors that play ``crowd`` products at once."""
-    results: dict[Path, Result] = {}
     numbers = {one.path: number for number, one in enumerate(asked)}
-    with _progress() as progress, tempfile.TemporaryDirectory(prefix="propolis-packs-") as folder:
+    verdicts: dict[Path, Verdict] = {}
+    with _progress() as progress:
         bar = progress.add_task(name, total=len(asked))
-        for turn_number, (products, group) in enumerate(_groups(asked, crowd)):
-            packs = Path(folder) / str(turn_number)
-            packs.mkdir()
-            for flaw in {one.flaw.id: one.flaw for one in group if one.flaw}.values():
-                (packs / f"{flaw.id}.yaml").write_text(write(flaw), encoding="utf-8")
-            verdicts = {}
-            with decoy(stream, packs=packs, products=products) as running:
-                address = ("127.0.0.1", running.port)
-                for path, verdict in _scanned(group, address, numbers, turn):
+
+        def run(group: tuple[tuple[str, ...], list[Subject]]) -> None:
+            products, members = group
+            with _laid(members) as packs, decoy(stream, packs=packs, products=products) as running:
+                for path, verdict in _scanned(members, ("127.0.0.1", running.port), numbers, turn):
                     verdicts[path] = verdict
                     progress.advance(bar)
-            seen = asyncio.run(_seen(stream, f"decoy-{running.port}"))
-            for path, verdict in verdicts.items():
-                source = pack(_address(numbers[path], turn))
-                results[path] = Result(verdict, seen.get(source, Seen(frozenset(), frozenset())))
-    return results
+
+        with ThreadPoolExecutor(SENSORS) as threads:
+            list(threads.map(run, _groups(asked, crowd)))
+    seen = asyncio.run(_seen(stream))
+    nothing = Seen(frozenset(), frozenset())
+    return {
+        path: Result(verdict, seen.get(pack(_address(numbers[path], turn)), nothing))
+        for path, verdict in verdicts.items()
+    }
+
+
+@contextlib.contextmanager
+def _laid(members: Sequence[Subject]) -> Iterator[Path]:
+    """A folder with the lure files of some templates."""
+    with tempfile.TemporaryDirectory(prefix="propolis-packs-") as folder:
+        for flaw in {one.flaw.id: one.flaw for one in members if one.flaw}.values():
+            (Path(folder) / f"{flaw.id}.yaml").write_text(write(flaw), encoding="utf-8")
+        yield Path(folder)
 
 
 def _groups(asked: Sequence[Subject], crowd: int) -> Iterator[tuple[tuple[str, ...], list[Subject]]]:
@@ -222,19 +234,18 @@ def _without_lures(stream: Brook, known: Sequence[Subject]) -> dict[Path, Verdic
         return found
 
 
-async def _seen(stream: Brook, sensor: str) -> dict[bytes, Seen]:
-    """What one sensor's events say, by source address."""
+async def _seen(stream: Brook) -> dict[bytes, Seen]:
+    """What the sensors' events say, by source address."""
     client = await connect(stream.url, "bench", credential=stream.credential)
     recognised: dict[bytes, set[str]] = defaultdict(set)
     answered: dict[bytes, set[str]] = defaultdict(set)
     try:
         async for stored in client.history(subjects.EVENTS):
             batch = interaction.decode(stored.data)
-            columns = batch.select(["sensor", "source_ip", "flaws", "answered"]).to_pydict()
-            for name, source, flaws, own in zip(*columns.values(), strict=True):
-                if name == sensor:
-                    recognised[source].update(word.partition("/")[0] for word in (flaws or "").split())
-                    answered[source].add((own or "").partition("/")[0])
+            columns = batch.select(["source_ip", "flaws", "answered"]).to_pydict()
+            for source, flaws, own in zip(*columns.values(), strict=True):
+                recognised[source].update(word.partition("/")[0] for word in (flaws or "").split())
+                answered[source].add((own or "").partition("/")[0])
     finally:
         await client.close()
     return {source: Seen(frozenset(recognised[source]), frozenset(answered[source])) for source in recognised}
@@ -316,7 +327,7 @@ def show(path: Path, *, is_verbose: bool) -> None:
             verdict = scan(one.template, ("127.0.0.1", running.port), _random(one.path), source=source)
             if is_verbose:
                 print(running.log())
-        seen = asyncio.run(_seen(stream, f"decoy-{running.port}")).get(pack(source))
+        seen = asyncio.run(_seen(stream)).get(pack(source))
     if is_verbose:
         _dialogue(one.template, verdict)
     print(f"third party: {'needed' if one.is_for_third_party else 'not needed'}")

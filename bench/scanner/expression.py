@@ -1,6 +1,7 @@
 """The expression language of scanner templates: operators, values and helper calls, without Python's ``eval``.
 
-Grammar, loosest first: ``?:``, ``||``, ``&&``, comparisons (``== != < > <= >= =~ !~ in``), ``| ^ &``, ``<< >>``,
+Grammar, loosest first: ``?``, ``:`` and ``??`` (``a : b`` is ``a`` unless that is nothing, ``a ? b`` is nothing unless
+``a`` holds), ``||``, ``&&``, comparisons (``== != < > <= >= =~ !~ in``), ``| ^ &``, ``<< >>``,
 ``+ -``, ``* / %``, ``**``, prefixes ``! - ~``, calls, names, literals. Backslash in a literal takes the next character
 as it is. Numbers are floats; ``+`` joins if either side is text. A name that is unknown is an error, unless ``&&`` or
 ``||`` had no need of it.
@@ -66,24 +67,17 @@ class Infix(msgspec.Struct, frozen=True):
     right: "Node"
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """``condition ? then : otherwise``; without ``:`` it is empty."""
-
-    condition: "Node"
-    then: "Node"
-    otherwise: "Node | None"
-
-
 class Several(msgspec.Struct, frozen=True):
     """``(a, b)``, the right side of ``in``."""
 
     items: "tuple[Node, ...]"
 
 
-Node: TypeAlias = Literal | Name | Call | Prefix | Infix | Choice | Several
+Node: TypeAlias = Literal | Name | Call | Prefix | Infix | Several
 
 _LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("||", "??"),
+    ("?", ":", "??"),
+    ("||",),
     ("&&",),
     ("==", "!=", ">=", "<=", ">", "<", "=~", "!~", "in"),
     ("|", "^", "&"),
@@ -112,7 +106,7 @@ def parse(text: str) -> Node:
     tokens = _tokens(text)
     if not tokens:
         raise ExpressionSyntaxError("empty")
-    node, position = _choice(tokens, 0, 0)
+    node, position = _whole(tokens, 0, 0)
     if position != len(tokens):
         raise ExpressionSyntaxError(f"unexpected {tokens[position].text!r}")
     return node
@@ -131,8 +125,6 @@ def names(node: Node) -> frozenset[str]:
             return names(operand)
         case Infix(left=left, right=right):
             return names(left) | names(right)
-        case Choice(condition=condition, then=then, otherwise=otherwise):
-            return names(condition) | names(then) | (names(otherwise) if otherwise else frozenset())
 
 
 def calls(node: Node) -> frozenset[str]:
@@ -148,8 +140,6 @@ def calls(node: Node) -> frozenset[str]:
             return calls(operand)
         case Infix(left=left, right=right):
             return calls(left) | calls(right)
-        case Choice(condition=condition, then=then, otherwise=otherwise):
-            return calls(condition) | calls(then) | (calls(otherwise) if otherwise else frozenset())
 
 
 def _tokens(text: str) -> tuple[Token, ...]:
@@ -215,17 +205,10 @@ def _is(tokens: tuple[Token, ...], position: int, *symbols: str) -> bool:
     )
 
 
-def _choice(tokens: tuple[Token, ...], position: int, depth: int) -> tuple[Node, int]:
+def _whole(tokens: tuple[Token, ...], position: int, depth: int) -> tuple[Node, int]:
     if depth > MAX_DEPTH:
         raise ExpressionSyntaxError("too deep")
-    condition, position = _infix(tokens, position, 0, depth)
-    if not _is(tokens, position, "?"):
-        return condition, position
-    then, position = _choice(tokens, position + 1, depth + 1)
-    if not _is(tokens, position, ":"):
-        return Choice(condition, then, None), position
-    otherwise, position = _choice(tokens, position + 1, depth + 1)
-    return Choice(condition, then, otherwise), position
+    return _infix(tokens, position, 0, depth)
 
 
 def _infix(tokens: tuple[Token, ...], position: int, level: int, depth: int) -> tuple[Node, int]:
@@ -278,7 +261,7 @@ def _items(tokens: tuple[Token, ...], position: int, depth: int) -> tuple[tuple[
     if _is(tokens, position, ")"):
         return (), position + 1
     while True:
-        item, position = _choice(tokens, position, depth + 1)
+        item, position = _whole(tokens, position, depth + 1)
         items.append(item)
         if _is(tokens, position, ")"):
             return tuple(items), position + 1
@@ -312,10 +295,6 @@ def evaluate(node: Node, values: Mapping[str, Value], helpers: Mapping[str, Help
             return [evaluate(part, values, helpers) for part in items]
         case Prefix(operator=symbol, operand=operand):
             return _prefixed(symbol, evaluate(operand, values, helpers))
-        case Choice(condition=condition, then=then, otherwise=otherwise):
-            if _truth(evaluate(condition, values, helpers)):
-                return evaluate(then, values, helpers)
-            return evaluate(otherwise, values, helpers) if otherwise else None
         case Infix(operator=symbol, left=left, right=right):
             return _joined(symbol, evaluate(left, values, helpers), right, values, helpers)
 
@@ -347,7 +326,9 @@ def _joined(
             return _truth(left) or _truth(evaluate(right, values, helpers))
         case "&&":
             return _truth(left) and _truth(evaluate(right, values, helpers))
-        case "??":
+        case "?":
+            return evaluate(right, values, helpers) if _truth(left) else None
+        case ":" | "??":
             return left if left is not None else evaluate(right, values, helpers)
     return _applied(symbol, left, evaluate(right, values, helpers))
 

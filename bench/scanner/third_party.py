@@ -27,7 +27,9 @@ def needs_third_party(template: Template) -> bool:
 
 
 def _is_reported(block: Block) -> bool:
-    return not block.matchers or not all(matcher.is_internal for matcher in block.matchers)
+    if block.matchers:
+        return not all(matcher.is_internal for matcher in block.matchers)
+    return not all(extractor.is_internal for extractor in block.extractors)
 
 
 def _block(block: Block) -> bool:

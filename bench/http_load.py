@@ -23,18 +23,24 @@ import msgspec
 READ_BYTES: Final = 1 << 18
 LOOK_SECONDS: Final = 0.02
 GIVE_UP_SECONDS: Final = 10.0
+SOURCES: Final = 200
+IP_BIND_ADDRESS_NO_PORT: Final = 24
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _CHUNKED: Final = re.compile(rb"(?i)\r\ntransfer-encoding: *chunked")
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. ``requests`` (bytes; base64 in JSON) go out in turn; ``source`` is the local address."""
+    """What to send where.
+
+    ``requests`` (bytes; base64 in JSON) go out in turn; connections come from the 200 local addresses that begin with
+    ``source``, because the ports of one would run out.
+    """
 
     port: int
     requests: tuple[bytes, ...]
     seconds: float
     address: str = "127.0.0.1"
-    source: str = "127.0.0.1"
+    source: str = "127.9.0.1"
     mode: Literal["kept", "fresh"] = "kept"
     connections: int = 16
     depth: int = 16
@@ -57,9 +63,12 @@ class _Connection:
 
     __slots__ = ("data", "is_open", "socket", "waiting")
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, number: int) -> None:
+        source = int.from_bytes(socket.inet_aton(spec.source)) + number % SOURCES
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.socket.bind((spec.source, 0))
+        # the port is chosen when it connects: a search among sockets that have not expired takes milliseconds
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        self.socket.bind((socket.inet_ntoa(source.to_bytes(4, "big")), 0))
         self.socket.settimeout(GIVE_UP_SECONDS)
         self.socket.connect((spec.address, spec.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -139,6 +148,7 @@ class _Loop:
         self.statuses: dict[str, int] = {}
         self.lost = 0
         self.next = 0
+        self.opened = 0
 
     def take(self, count: int) -> list[bytes]:
         """The next requests."""
@@ -149,7 +159,8 @@ class _Loop:
 
     def open(self) -> _Connection:
         """One more connection."""
-        connection = _Connection(self.spec)
+        connection = _Connection(self.spec, self.opened)
+        self.opened += 1
         self.connections[connection.socket.fileno()] = connection
         self.poll.register(connection.socket, select.EPOLLIN)
         return connection

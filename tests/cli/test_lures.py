@@ -94,3 +94,42 @@ def test_hits_of_sensors_are_added() -> None:
 def test_a_listing_of_a_running_installation_counts_hits(installation: Installation, tmp_path: Path) -> None:
     rows = {row["id"]: row for row in installation.json("lures", "list")["lures"]}
     assert all(isinstance(row["hits"], int) for row in rows.values())
+
+
+TEMPLATE = """
+id: hive-box-rce
+info: {name: Hive box runs cmd, severity: critical, classification: {cve-id: CVE-2099-0002}}
+http:
+  - method: GET
+    path: ["{{BaseURL}}/hive-box/run?cmd=id"]
+    matchers: [{type: word, words: ["uid=", "gid="], condition: and}]
+"""
+UNSPEAKABLE = """
+id: hive-box-callback
+info: {name: Hive box calls back, severity: high}
+http:
+  - method: GET
+    path: ["{{BaseURL}}/hive-box/fetch?url={{interactsh-url}}"]
+    matchers: [{type: word, part: interactsh_protocol, words: ["dns"]}]
+"""
+
+
+def test_scanner_templates_become_lures_and_none_is_dropped_silently(idle: Installation) -> None:
+    templates = idle.folder / "templates"
+    templates.mkdir()
+    (templates / "hive-box-rce.yaml").write_text(TEMPLATE)
+    (templates / "hive-box-callback.yaml").write_text(UNSPEAKABLE)
+    (templates / "torn.yaml").write_text("id: [")
+    report = idle.json("lures", "import", "templates", "--out", "made")
+    assert report["templates"] == report["believed"] + sum(map(len, report["report"].values())) == 3
+    assert "hive-box-callback" in report["report"]["needs a third party"]
+    assert len(list((idle.folder / "made").glob("*.yaml"))) == report["lures"]
+    assert idle.say("lures", "test", "made") == "All tests hold.\n"
+    words = idle.say("lures", "import", "templates", "--out", "made")
+    assert words.startswith("3 templates: ")
+    assert "1 needs a third party: hive-box-callback" in words
+
+
+def test_a_folder_without_templates_is_a_mistake(idle: Installation) -> None:
+    (idle.folder / "empty").mkdir()
+    assert "has no templates" in idle.mistake("lures", "import", "empty", "--out", "made")

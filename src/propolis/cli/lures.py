@@ -133,24 +133,32 @@ def import_(
 
     with progress_bar() as progress:
         bar = progress.add_task("templates", total=None)
-
-        def on_progress(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        imported = import_folder(folder, on_progress)
-    to.mkdir(parents=True, exist_ok=True)
-    for flaw in imported.flaws:
-        (to / f"{flaw.id}.yaml").write_text(write(flaw), encoding="utf-8")
-    reasons: dict[str, tuple[str, ...]] = {
-        reason: tuple(templates) for reason, templates in imported.report.items()
-    }
+        try:
+            imported = import_folder(
+                folder, lambda done, of: progress.update(bar, completed=done, total=of, refresh=done == of)
+            )
+            to.mkdir(parents=True, exist_ok=True)
+            for flaw in imported.flaws:
+                (to / f"{flaw.id}.yaml").write_text(write(flaw), encoding="utf-8")
+        except OSError as error:
+            raise PropolisError(f"{error.filename}: {error.strerror}") from error
+    if not imported.templates:
+        raise PropolisError(f"{folder}: has no templates (*.yaml) in it or below")
     if json:
-        out.print_json(msgspec.json.encode({"lures": len(imported.flaws), "refused": reasons}).decode())
+        counts = {"templates": imported.templates, "lures": len(imported.flaws)}
+        report = {
+            **counts,
+            "believed": len(imported.believed),
+            "report": imported.report,
+            "why": imported.why,
+        }
+        out.print_json(msgspec.json.encode(report).decode())
         return
     out.print(
-        f"{len(imported.flaws)} lures in {to}; use them with flaws.packs, or `propolis lures push {to}`."
+        f"{imported.templates} templates: {len(imported.flaws)} lures in {to}, of which {len(imported.believed)} "
+        f"are believed by their scanner.\nUse them with flaws.packs, or `propolis lures push {to}`."
     )
-    for reason, templates in sorted(reasons.items(), key=lambda item: -len(item[1])):
+    for reason, templates in imported.report.items():
         more = " …" if len(templates) > SHOWN_REPORT_IDS else ""
         named = " ".join(templates[:SHOWN_REPORT_IDS])
         out.print(Text(f"  {len(templates):5} {reason}: {named}{more}"), highlight=False)
@@ -204,7 +212,7 @@ def _failures(paths: list[Path]) -> list[str]:
 def progress_bar() -> Progress:
     """A bar on standard error that goes when the work is done."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _listing(config: Config) -> Listing:

@@ -136,6 +136,8 @@ def findings(draw: st.DrawFn) -> Finding:
         evidence=tuple(draw(st.lists(evidences, max_size=3))),
         technique=draw(st.sampled_from(("", "T1110", "T1110.001"))),
         cve=tuple(draw(st.lists(st.sampled_from(("CVE-2021-44228", "CVE-2024-3400")), max_size=2))),
+        kind=draw(st.sampled_from(("", "sqli", "traversal"))),
+        alternatives=tuple(draw(st.lists(st.sampled_from(("box/ask:812", "sql-injection:92")), max_size=2))),
     )
 
 

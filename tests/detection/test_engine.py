@@ -1,4 +1,5 @@
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
@@ -6,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batches import BEGIN, batch_of, built_in, engine_of, opens, tries
+from catalogued import flaw
 from propolis import notes
 from propolis.clock import SECOND
 from propolis.detection import Engine, State
+from propolis.detection.engine import Knowledge
 from propolis.detection.rules import Rule, Threshold
 from propolis.detection.rules.examples import event, request
 from propolis.events import (
@@ -19,8 +22,12 @@ from propolis.events import (
     Event,
     PayloadReceived,
     RequestReceived,
+    pack,
 )
+from propolis.events.canary import Mint
 from propolis.findings import Finding, decode, encode
+from propolis.flaws.file import Flaw
+from propolis.flaws.index import Catalogue
 
 ATTACKER, OTHER = "203.0.113.9", "2001:db8::9"
 
@@ -152,7 +159,8 @@ def test_every_rule_finds_its_examples(rule: Rule) -> None:
                 engine,
                 rows_of(example) if isinstance(rule.logic, Threshold) else [(ATTACKER, event_of(example))],
             )
-            assert (rule.id in rules_of(found)) == wanted
+            beside = [alternative.partition(":")[0] for one in found for alternative in one.alternatives]
+            assert (rule.id in [*rules_of(found), *beside]) == wanted
 
 
 def event_of(example: dict) -> Event:
@@ -182,6 +190,86 @@ def rows_of(example: list[dict]) -> list:
         for entry in example
         for _ in range(entry.get("times", 1))
     ]
+
+
+def asks(path: str, flaws: str = "", answered: str = "") -> RequestReceived:
+    raw = f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+    return RequestReceived("GET", path, "h", "", raw, 0, flaws=flaws, answered=answered)
+
+
+def knowing(*flaws: Flaw, mint: Mint | None = None) -> Engine:
+    engine = engine_of()
+    engine.know(Knowledge(Catalogue(flaws), mint))
+    return engine
+
+
+BOX = flaw("box", cve=["CVE-2020-0001"], severity="critical", technique="T1059")
+
+
+def test_a_request_that_the_sensor_named_is_a_finding_about_the_flaw() -> None:
+    found, _ = step(knowing(BOX, flaw("other", "/o")), [(ATTACKER, asks("/x", "box/ask:812 other/ask:3"))])
+    (finding,) = found
+    assert (finding.rule, finding.title, finding.cve) == ("box", BOX.name, ("CVE-2020-0001",))
+    assert (finding.grade, finding.confidence, finding.severity) == ("attempt", 80, "critical")
+    assert (finding.technique, finding.kind) == ("T1059", "sqli")
+    assert finding.alternatives == ("other/ask:3",)
+    assert finding.evidence[0].summary == "GET /x"
+
+
+def test_a_request_that_no_sensor_named_is_matched_here() -> None:
+    found, _ = step(knowing(BOX), [(ATTACKER, asks("/box"))])
+    assert rules_of(found) == ["box"]
+
+
+def test_a_flaw_is_told_once_a_window_and_grade_and_its_rows_are_counted() -> None:
+    looked = flaw("box", grade="scan")
+    engine = knowing(looked)
+    found, state = step(engine, [(ATTACKER, asks("/box"))] * 20)
+    assert [(one.rule, one.count, len(one.evidence)) for one in found] == [("box", 20, 8)]
+    again, state = step(engine, [(ATTACKER, asks("/box"))], State.from_bytes(state.to_bytes(), engine))
+    assert again == ()
+    engine.know(Knowledge(Catalogue([BOX])))
+    risen, state = step(engine, [(ATTACKER, asks("/box"))], state)
+    assert [(one.rule, one.grade) for one in risen] == [("box", "attempt")]
+    anew, _ = step(engine, [(ATTACKER, asks("/box"))], state, begin=BEGIN + 60 * SECOND)
+    assert rules_of(anew) == ["box"]
+    assert len({one.id for one in (*found, *risen, *anew)}) == 3
+
+
+def test_a_named_flaw_stands_before_the_class_that_the_request_shows() -> None:
+    request = asks("/box?id=1%27%20OR%201=1--")
+    assert rules_of(step(engine_of(), [(ATTACKER, request)])[0]) == ["sql-injection"]
+    (finding,), _ = step(knowing(BOX), [(ATTACKER, request)])
+    assert (finding.rule, finding.alternatives) == ("box", ("sql-injection:92",))
+
+
+def test_what_is_pushed_is_known_from_the_next_batch_on() -> None:
+    engine = engine_of()
+    _, state = step(engine, [(ATTACKER, asks("/box"))])
+    engine.know(Knowledge(Catalogue([BOX])))
+    assert rules_of(step(engine, [(ATTACKER, asks("/box"))], state)[0]) == ["box"]
+
+
+def test_whoever_uses_a_canary_is_confirmed_and_both_touches_are_evidence() -> None:
+    mint = Mint(bytes(32))
+    engine = knowing(BOX, mint=mint)
+    secret = mint.mint("password", pack(ATTACKER))
+    first = batch_of([(ATTACKER, asks("/box", "box/ask:812", "box/ask"))])
+    _, state = engine.step(first, engine.fresh(), 0, 4)
+    state = State.from_bytes(state.to_bytes(), engine)
+    found, _ = step(engine, [(OTHER, CredentialTried("root", secret))], state)
+    used = next(finding for finding in found if finding.rule == "canary-used")
+    assert (used.source, used.grade, used.confidence) == (OTHER, "confirmed", 99)
+    assert ATTACKER in used.title
+    given, touch = used.evidence
+    assert (given.event, given.sequence, given.row) == (str(UUID(bytes=first.column("id")[0].as_py())), 4, 0)
+    assert secret in touch.summary
+
+
+def test_a_canary_of_a_source_that_is_not_known_here_still_confirms() -> None:
+    mint = Mint(bytes(32))
+    found, _ = step(knowing(mint=mint), [(ATTACKER, CommandRun(f"x {mint.mint('uuid', pack(OTHER))}"))])
+    assert [(one.rule, len(one.evidence)) for one in found] == [("canary-used", 1)]
 
 
 hostile = st.lists(

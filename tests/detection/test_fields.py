@@ -148,3 +148,25 @@ def test_only_requests_have_headers() -> None:
     assert not has_field("CommandRun", "header.x-one")
     assert not has_field("ConnectionOpened", "raw")
     assert all(has_field(kind, "resolved") for kind in COLUMNS)
+
+
+def request_of(raw: bytes) -> Fields:
+    return Fields("RequestReceived", (raw, b"", b"", b"", b""))
+
+
+def test_the_file_stands_between_line_breaks() -> None:
+    assert request_of(b"GET /a%2Fb+c?d=e HTTP/1.1\r\n\r\n")["file"] == b"\n/a/b+c\n"
+
+
+def test_parameters_are_a_line_each() -> None:
+    raw = (
+        b"POST /?a=1%0A2&B=X%2B HTTP/1.1\r\nCookie: c=%64\r\nAuthorization: Basic YWRtaW46cHdk\r\n"
+        b'Content-Type: application/json\r\n\r\n{"k": ["v"]}'
+    )
+    assert request_of(raw)["parameters"] == b"\na=1 2\nb=x+\nk=v\nc=d\nauthorization=admin:pwd\n"
+    assert request_of(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")["parameters"] == b""
+
+
+def test_inputs_are_the_values_and_the_names_that_are_none() -> None:
+    fields = request_of(b"GET /x?a=b&c%27d=e HTTP/1.1\r\nX-Y: Z\r\n\r\n")
+    assert [line for line in fields["inputs"].split(b"\n") if line] == [b"b", b"e", b"c'd", b"z", b"/x"]

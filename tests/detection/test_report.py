@@ -88,5 +88,13 @@ def test_the_evidence_of_a_request_is_its_decisive_bytes() -> None:
     assert finding.evidence[0].summary == "GET /.env"
 
 
+def test_the_class_of_attack_and_what_else_it_could_be() -> None:
+    raw = b"GET /a?x=..%2f..%2f..%2fetc/passwd HTTP/1.1\r\nHost: h\r\n\r\n"
+    request = RequestReceived("GET", "/a", "h", "ua", raw, 0)
+    (finding,), _ = (engine := engine_of()).step(batch_of([("192.0.2.7", request)]), engine.fresh(), 0, 0)
+    assert (finding.rule, finding.kind, finding.cve) == ("file-read", "file-read", ())
+    assert "path-traversal:92" in finding.alternatives
+
+
 def test_an_id_is_written_as_uuid() -> None:
     assert uuid_text(bytes(range(16))) == str(UUID(bytes=bytes(range(16))))

@@ -1,3 +1,4 @@
+import asyncio
 import signal
 import subprocess
 from collections import Counter
@@ -11,13 +12,16 @@ from structlog.testing import capture_logs
 
 from batches import BEGIN, batch_of, engine_of, tries
 from hive import SETTINGS, config_of, connected, process, running, serving, until
+from lure_files import lure_text
 from propolis import findings
 from propolis.clock import SECOND, ManualClock, SystemClock
 from propolis.detection import stage as module
 from propolis.detection.stage import Detecting
-from propolis.events import pack, shard_of
+from propolis.events import RequestReceived, pack, shard_of
 from propolis.events.interaction import encode
 from propolis.findings import Finding
+from propolis.flaws import signature
+from propolis.flaws.publish import Publisher
 from propolis.stream import EmbeddedServer, Stored, Stream
 from propolis.stream.heartbeat import decode as decode_heartbeat
 
@@ -75,6 +79,25 @@ def test_a_batch_is_judged_and_its_findings_are_a_message() -> None:
     assert {finding.id for finding in judged}.isdisjoint(
         {finding.id for finding in findings.decode(again)} if again else set()
     )
+
+
+async def test_a_pushed_lure_is_named_without_a_restart(tmp_path: Path, stream: Stream) -> None:
+    config = config_of(tmp_path)
+    signature.ensure_own_key(config)
+    private = signature.read_key(signature.own_key(config))
+    publisher = Publisher(stream, private, [signature.public_text(private)], SystemClock())
+    work = Detecting(engine := engine_of(), ManualClock())
+    follower = await module.follow(config, stream, engine)
+    following = asyncio.create_task(follower.run())
+    raw = b"GET /hive-box/run?cmd=id HTTP/1.1\r\nHost: h\r\n\r\n"
+    asked = [("198.18.0.1", RequestReceived("GET", "/hive-box/run?cmd=id", "h", "", raw, 0))]
+    try:
+        await publisher.push("hive-box", lure_text())
+        await until(lambda: "hive-box" in follower.live)
+        data, _ = work.step(message(encode(batch_of(asked, evidence_class="dialogue"))), work.fresh())
+    finally:
+        following.cancel()
+    assert "hive-box" in {finding.rule for finding in findings.decode(data)}
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PLZ4\xff\xff\xff\xff", bytes(1_000)])

@@ -1,5 +1,7 @@
+import hashlib
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,6 +144,16 @@ def test_a_source_costs_little_room() -> None:
         *(c for kept in state.firsts for c in kept),
     ]
     assert sum(array.nbytes for array in arrays) / 4096 <= 300
+
+
+def test_a_state_from_before_flaws_were_told_is_read() -> None:
+    length = int.from_bytes(_STORED[4:8], "little")
+    header = msgspec.json.decode(_STORED[8 : 8 + length])
+    assert (header.pop("claims"), header.pop("answered")) == (0, 0)
+    old, body = msgspec.json.encode({**header, "version": 1}), _STORED[24 + length :]
+    digest = hashlib.blake2b(old + body, digest_size=16).digest()
+    stored = MAGIC + len(old).to_bytes(4, "little") + old + digest + body
+    assert State.from_bytes(stored, _ENGINE).count == len(SOURCES)
 
 
 def test_sources_whose_window_is_over_are_forgotten() -> None:

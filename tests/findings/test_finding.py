@@ -10,7 +10,7 @@ from propolis.errors import CodecError
 from propolis.findings import GRADES, SEVERITIES, Finding, decode, encode, finding_id
 from propolis.findings.finding import VERSION
 
-LATER = ("technique", "cve", "version")
+LATER = ("technique", "cve", "kind", "alternatives", "version")
 """Fields with a default: what an older version did not write yet."""
 
 
@@ -30,6 +30,7 @@ def test_an_older_finding_is_read(finding: Finding) -> None:
     older = {name: value for name, value in msgspec.to_builtins(finding).items() if name not in LATER}
     (read,) = decode(msgspec.json.encode([older]))
     assert (read.id, read.cve, read.technique) == (finding.id, (), "")
+    assert (read.kind, read.alternatives) == ("", ())
 
 
 @settings(max_examples=30)
@@ -41,7 +42,7 @@ def test_a_fault_is_located(finding: Finding) -> None:
         decode(changed(finding, count="many"))
     with pytest.raises(CodecError, match="mood"):
         decode(changed(finding, mood="calm"))
-    with pytest.raises(CodecError, match=r"version: is 2, newer than 1: update this host"):
+    with pytest.raises(CodecError, match=r"version: is 3, newer than 2: update this host"):
         decode(changed(finding, version=VERSION + 1))
 
 

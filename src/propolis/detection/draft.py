@@ -31,6 +31,12 @@ class Draft(msgspec.Struct):
     before: tuple[int, ...]
     earlier: int = NOWHERE
 
+    def add(self, row: int) -> None:
+        """One more of the same."""
+        self.count += 1
+        if len(self.rows) < EVIDENCE:
+            self.rows.append(row)
+
 
 def gather(
     hits: Hits, reported: NDArray[np.uint64], slots: NDArray[np.int32], turned: NDArray[np.bool_]
@@ -46,9 +52,7 @@ def gather(
             draft = present[rule, slot] = Draft(rule, row, slot, [row], 1, tuple(bits))
             drafts.append(draft)
         elif again := present.get((rule, slot)):
-            again.count += 1
-            if len(again.rows) < EVIDENCE:
-                again.rows.append(row)
+            again.add(row)
     return drafts
 
 

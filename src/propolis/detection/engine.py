@@ -1,8 +1,10 @@
 """The engine: batches of events in, findings out, the state of one lane in between. No clock, no stream."""
 
 import random
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -10,19 +12,30 @@ from numpy.typing import NDArray
 from propolis.clock import SECOND
 from propolis.detection import sources
 from propolis.detection.behaviours import BEHAVIOURS
+from propolis.detection.claim import Claim, claim_of_canary
 from propolis.detection.columns import SCAN_BYTES, SPOOFABLE, Rows
-from propolis.detection.draft import Hits, cite, gather
-from propolis.detection.match import Matcher
-from propolis.detection.report import Place, Reporter
+from propolis.detection.draft import Draft, Hits, cite, gather
+from propolis.detection.knowledge import Knowledge
+from propolis.detection.match import Matcher, Verdict
+from propolis.detection.report import Place, Reporter, uuid_text
 from propolis.detection.rules import RuleSet, Threshold
 from propolis.detection.state import Layout, State
+from propolis.detection.told import Given, Told
 from propolis.detection.trail import NOWHERE, Firsts, Trail, follow, keep
-from propolis.events import Connection, ConnectionOpened, CredentialTried, Event, Interaction, RequestReceived
+from propolis.events import (
+    Connection,
+    ConnectionOpened,
+    CredentialTried,
+    Event,
+    Interaction,
+    RequestReceived,
+    unpack,
+)
 from propolis.events.interaction import to_batch
-from propolis.findings import Finding
+from propolis.findings import Evidence, Finding, finding_id
 from propolis.notes import LimitHit, tell
 
-__all__ = ["Engine", "State"]
+__all__ = ["Engine", "Knowledge", "State"]
 
 
 class Tally(NamedTuple):
@@ -37,10 +50,10 @@ class Tally(NamedTuple):
 class Engine:
     """Judges batches of :data:`propolis.events.interaction.SCHEMA` by a set of rules.
 
-    A rule is reported once per source and window; windows are ``window_seconds`` of event time. At most
-    ``max_sources`` sources are tracked. ``entropy`` keys the hash table and decides nothing else: the same batches from
-    the same state give the same findings in the same order. Rows whose source could be forged (``spoofable``) give no
-    finding and count nowhere: they say nothing of who sent them.
+    A rule, a flaw and a canary are reported once per source and window; windows are ``window_seconds`` of event time.
+    At most ``max_sources`` sources are tracked. ``entropy`` keys the hash table and decides nothing else: the same
+    batches from the same state give the same findings in the same order. Rows whose source could be forged
+    (``spoofable``) give no finding and count nowhere: they say nothing of who sent them.
 
     Cost: about 1 µs a row, 10 µs for a text not met before, 6 µs a finding; 120 µs for a batch of one connection.
     """
@@ -67,6 +80,10 @@ class Engine:
     def fresh(self) -> State:
         """The state before the first batch."""
         return State(self.layout, (self._entropy.getrandbits(64), self._entropy.getrandbits(64)))
+
+    def know(self, knowledge: Knowledge) -> None:
+        """Name the flaws of this catalogue, and find the canaries of this mint, from the next batch on."""
+        self._matcher.know(knowledge)
 
     def warm(self) -> None:
         """Load or compile every kernel, so that the first batch is as fast as the next.
@@ -118,6 +135,7 @@ class Engine:
             found.append(
                 self._reporter.write(draft, rows, window, behind and behind.firsts, verdict_of, place)
             )
+        found += self._claims(rows, verdicts, state, slots, effective, place)
         for tally in tallies:
             keep(tally.firsts, rows, slots, tally.counts, sequence)
         self._tell(
@@ -127,6 +145,38 @@ class Engine:
             "scan_bytes", self._matcher.take_cut(), f"events judged by their first {SCAN_BYTES} bytes", now
         )
         return tuple(found), state
+
+    def _claims(  # noqa: PLR0917 - a batch, what was seen in it, and the state
+        self,
+        rows: Rows,
+        verdicts: list[tuple[int, Verdict]],
+        state: State,
+        slots: NDArray[np.int32],
+        effective: NDArray[np.int64],
+        place: Place,
+    ) -> list[Finding]:
+        """The findings of flaws and canaries, in order, each told once per source, grade and window. O(verdicts)."""
+        drafts: dict[str, tuple[Claim, Draft, Evidence | None]] = {}
+        answered = rows.texts("answered")
+        for row, verdict in verdicts:
+            if verdict.flaw is None and not verdict.canaries:
+                continue
+            source, window = rows.source[row].tobytes(), effective.item(row)
+            for claim, given in _claimed(verdict, state.told):
+                identity = finding_id(claim.key, unpack(source), window)
+                if again := drafts.get(identity):
+                    again[1].add(row)
+                elif state.told.tell(identity, window):
+                    before = tuple(state.reported[slots[row]].tolist())
+                    drafts[identity] = claim, Draft(-1, row, int(slots[row]), [row], 1, before), given
+            if answered[row]:
+                where = (rows.id[row].tobytes(), rows.time.item(row), place.sequence, row)
+                state.told.answer(source, where)
+        seen = dict(verdicts)
+        return [
+            self._reporter.claim(claim, draft, rows, effective.item(draft.row), seen, place, given)
+            for claim, draft, given in drafts.values()
+        ]
 
     def _count(
         self, rows: Rows, state: State, slots: NDArray[np.int32], turned: NDArray[np.bool_]
@@ -145,6 +195,20 @@ class Engine:
         if self._untold[limit] and now - self._told[limit] >= SECOND:
             tell(LimitHit(stage="detection", limit=limit, cost=f"{self._untold[limit]} {what}"))
             self._untold[limit], self._told[limit] = 0, now
+
+
+def _claimed(verdict: Verdict, told: Told) -> Iterator[tuple[Claim, Evidence | None]]:
+    """What is held against a row beside its rules, and where a canary in it had been given away, if that is known."""
+    for canary in verdict.canaries:
+        given = told.answered.get(canary.source)
+        yield claim_of_canary(canary), given and _given(given, canary.source)
+    if verdict.flaw is not None:
+        yield msgspec.structs.replace(verdict.flaw, alternatives=verdict.alternatives), None
+
+
+def _given(place: Given, source: bytes) -> Evidence:
+    identity, time, sequence, row = place
+    return Evidence(uuid_text(identity), time, sequence, row, f"the last answer to {unpack(source)} before")
 
 
 def _thresholds(rules: RuleSet, behaviour: str) -> dict[int, int]:

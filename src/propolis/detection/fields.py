@@ -1,13 +1,21 @@
-"""The fields a rule can ask of one event, as bytes (payloads as sent, text columns as UTF-8), computed when asked for.
+r"""The fields a rule can ask of one event, as bytes (payloads as sent, text columns as UTF-8), computed when asked for.
 
 Three views hold for every kind, each going further than the one before: ``raw`` what was received; ``decoded`` with
 percent, plus and JSON escapes undone and in lower case; ``resolved`` with Log4j lookups undone as well. Every other
-field is a part of ``raw`` or ``decoded``, so whatever a rule finds in a field is found in :meth:`Fields.scanned` too.
+field is a part of ``raw``, ``decoded``, ``file`` or ``parameters``, so whatever a rule finds in a field is found in
+:meth:`Fields.scanned` too.
+
+Of a request, ``file`` is the decoded target before the ``?`` between two line breaks; ``parameters`` has a line
+``name=value`` for each and a line break before the first: so ``\n`` and ``=`` are where a path, a name and a value
+begin and end. ``inputs`` has a line for each value that an application may put into a statement: those of the
+parameters and of all headers, and the file.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
+
+from propolis.detection.parameters import from_base64, parameters
 
 ROUNDS = 3
 """How often escapes are undone: attackers encode twice, rarely three times."""
@@ -30,9 +38,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 _PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
 _VIEWS = ("raw", "decoded", "resolved")
-_REQUEST = ("path_decoded", "query", "headers", "body")
+_REQUEST = ("path_decoded", "file", "query", "headers", "body", "parameters", "inputs")
 _HEADER = "header."
 _UNICODE = re.compile(rb"[\\%]u00([0-9a-fA-F]{2})")
+_LINE_BREAK = re.compile(rb"[\r\n]+")
 # no possessive group: Python before 3.11.4 loses what it captured
 _LOOKUP = re.compile(
     rb"\$\{(?:(?:lower|upper):([^${}]*+)|date:'([^${}']*+)'|(?:(?!:-)[^${}])*:-([^${}]*+))\}"
@@ -79,6 +88,8 @@ class Fields:
             parts.append(self["decoded"])
         if b"${" in parts[-1]:
             parts.append(self["resolved"])
+        if self.kind == "RequestReceived":
+            parts += (self["file"], self["parameters"])
         return b"\n".join(parts)
 
     def summary(self) -> str:
@@ -93,24 +104,13 @@ class Fields:
         return printable(text)
 
     def _derive(self, name: str) -> bytes:
-        match name:
-            case "decoded":
-                return decode(self["raw"])
-            case "resolved":
-                return resolve(self["decoded"])
-            case "path_decoded":
-                return decode(self["path"])
-            case "query":
-                return self["path"].partition(b"?")[2]
-            case "host":
-                return self._header(b"host")
-            case "user_agent":
-                return self._header(b"user-agent")
-            case "method" | "path" | "headers" | "body" if self.kind == "RequestReceived":
-                self._parse()
-                return self._known[name]
-            case _:
-                return self._header(name.removeprefix(_HEADER).lower().encode("latin-1", "replace"))
+        derive = _DERIVED.get(name)
+        if derive is not None:
+            return derive(self)
+        if name in _PARTS and self.kind == "RequestReceived":
+            self._parse()
+            return self._known[name]
+        return self.header(name.removeprefix(_HEADER).lower().encode("latin-1", "replace"))
 
     def _parse(self) -> None:
         payload = self._known["payload"]
@@ -127,7 +127,29 @@ class Fields:
         self._known["headers"] = headers
         self._known["body"] = payload[end + body :]
 
-    def _header(self, name: bytes) -> bytes:
+    def read_parameters(self) -> bytes:
+        """Lines of decoded names and values, with a line break before the first."""
+        query, body, headers = self["query"], self["body"], self["headers"]
+        if not query and not body and b"ookie:" not in headers and b"uthorization:" not in headers:
+            return b""
+        pairs = parameters(query, self.header(b"cookie"), self.header(b"content-type"), body)
+        scheme, _, credential = self.header(b"authorization").partition(b" ")
+        if scheme.lower() == b"basic":
+            pairs.append((b"authorization", from_base64(credential.strip())))
+        lines = [_LINE_BREAK.sub(b" ", unwrap(name + b"=" + value)) for name, value in pairs]
+        return b"\n".join((b"", *lines, b"")) if lines else b""
+
+    def read_inputs(self) -> bytes:
+        """Lines of decoded values."""
+        lines = []
+        for line in self["parameters"].split(b"\n"):
+            name, _, value = line.partition(b"=")
+            lines += [value, name] if b" " in name or b"'" in name or b"(" in name else [value]
+        lines += [line.partition(b":")[2].strip() for line in decode(self["headers"]).split(b"\n")]
+        lines.append(self["file"].strip(b"\n").replace(b"\n", b" "))
+        return b"\n".join(lines)
+
+    def header(self, name: bytes) -> bytes:
         """The value of the first header of this name, or nothing."""
         for line in self["headers"].split(b"\n"):
             key, colon, value = line.partition(b":")
@@ -136,15 +158,32 @@ class Fields:
         return b""
 
 
+_PARTS = frozenset({"method", "path", "headers", "body"})
+_DERIVED: Mapping[str, Callable[[Fields], bytes]] = {
+    "decoded": lambda fields: decode(fields["raw"]),
+    "resolved": lambda fields: resolve(fields["decoded"]),
+    "path_decoded": lambda fields: decode(fields["path"]),
+    "file": lambda fields: b"\n%s\n" % unwrap(fields["path"].partition(b"?")[0]),
+    "query": lambda fields: fields["path"].partition(b"?")[2],
+    "parameters": lambda fields: fields.read_parameters(),
+    "inputs": lambda fields: fields.read_inputs(),
+    "host": lambda fields: fields.header(b"host"),
+    "user_agent": lambda fields: fields.header(b"user-agent"),
+}
+"""How a field comes from others."""
+
+
 def decode(data: bytes) -> bytes:
     r"""Undo what a client can wrap bytes in, and lower the case.
 
     That is ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``:
     RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
     """
-    if not _is_wrapped(data):
-        return data.lower()
-    data = data.replace(b"+", b" ")
+    return unwrap(data.replace(b"+", b" ")) if _is_wrapped(data) else data.lower()
+
+
+def unwrap(data: bytes) -> bytes:
+    """What :func:`decode` does, where ``+`` means itself."""
     for _ in range(ROUNDS):
         before = data
         if b"u00" in data:

@@ -1,16 +1,21 @@
 """Matchers: which rules the events of a batch satisfy. No state but a memory of texts already judged."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from propolis.detection.claim import Claim
 from propolis.detection.columns import KIND_NAMES, SCAN_BYTES, Rows
 from propolis.detection.fields import COLUMNS, Fields
+from propolis.detection.knowledge import Knowledge
+from propolis.detection.precedence import account
 from propolis.detection.rules import RuleSet, Threshold, holds
 from propolis.detection.rules.predicate import Predicate, predicate
 from propolis.detection.rules.prefilter import Prefilter
+from propolis.events.canary import Canary
 
 MEMORY_TEXTS = 1_024
 """How many distinct texts are remembered with their verdict; then all are forgotten."""
@@ -18,13 +23,22 @@ MEMORY_TEXTS = 1_024
 MEMORY_BYTES = 4_096
 """A longer text is judged each time."""
 
+_Key: TypeAlias = tuple[int, tuple[bytes, ...], bytes]
+"""The code of a kind, what an event of it is judged by, and the flaws that the sensor named."""
+
 _REQUEST = KIND_NAMES.index("RequestReceived")
 
 
 class Verdict(msgspec.Struct):
-    """The numbers of the rules that an event satisfies, ascending, and its fields if there are any."""
+    """What is told of an event: the numbers of rules, ascending, the flaw it goes for, the canaries in it.
+
+    ``alternatives`` are what it could be instead (:mod:`propolis.detection.precedence`).
+    """
 
     rules: tuple[int, ...]
+    flaw: Claim | None = None
+    canaries: tuple[Canary, ...] = ()
+    alternatives: tuple[str, ...] = ()
     _fields: Fields | None = None
     _summary: str = ""
 
@@ -41,7 +55,7 @@ _NOTHING = Verdict(())
 
 
 class Matcher:
-    """The rules of a set that judge single events.
+    """The rules of a set that judge single events, and what else is known of attacks (:meth:`know`).
 
     A text is scanned once by Hyperscan for candidates, which are then verified on the precise fields; a text met before
     costs one dictionary look-up. Equal to :func:`judge`, the plain evaluator, on every row.
@@ -60,23 +74,31 @@ class Matcher:
             if chosen:
                 self._prefilters[kind] = Prefilter(chosen)
         self._judged = np.array([*(name in self._prefilters for name in KIND_NAMES), False])
-        self._memory: dict[tuple[int, tuple[bytes, ...]], Verdict] = {}
+        self._memory: dict[_Key, Verdict] = {}
         self._cut = 0
+        self._rules = rules.rules
+        self._knowledge = Knowledge()
+
+    def know(self, knowledge: Knowledge) -> None:
+        """Judge by these flaws and canaries from now on; texts are looked at anew."""
+        self._knowledge = knowledge
+        self._memory.clear()
 
     def __call__(self, rows: Rows, counted: NDArray[np.bool_]) -> list[tuple[int, Verdict]]:
         """The counted rows that satisfy a rule, ascending, each with its verdict. O(rows + bytes of distinct texts)."""
         chosen = np.flatnonzero(self._judged[rows.kind] & counted)
         readers: dict[int, Callable[[int], tuple[bytes, ...]]] = {}
+        flaws = rows.texts("flaws")
         hits = []
         for row, kind in zip(chosen.tolist(), rows.kind[chosen].tolist(), strict=True):
             reader = readers.get(kind)
             if reader is None:
                 reader = readers[kind] = _reader(rows, kind)
-            key = (kind, reader(row))
+            key = (kind, reader(row), flaws[row] if kind == _REQUEST else b"")
             verdict = self._memory.get(key)
             if verdict is None:
                 verdict = self._judge(key)
-            if verdict.rules:
+            if verdict.rules or verdict.flaw or verdict.canaries:
                 hits.append((row, verdict))
         return hits
 
@@ -85,14 +107,19 @@ class Matcher:
         cut, self._cut = self._cut, 0
         return cut
 
-    def _judge(self, key: tuple[int, tuple[bytes, ...]]) -> Verdict:
-        kind = KIND_NAMES[key[0]]
-        fields = Fields(kind, key[1])
+    def _judge(self, key: _Key) -> Verdict:
+        kind, values, column = KIND_NAMES[key[0]], key[1], key[2]
+        fields = Fields(kind, values)
         candidates = self._prefilters[kind](fields.scanned())
-        rules = tuple([number for number in candidates if self._predicates[number](fields)])
-        verdict = Verdict(rules, fields) if rules else _NOTHING
-        self._cut += any(len(value) == SCAN_BYTES for value in key[1])
-        if sum(map(len, key[1])) <= MEMORY_BYTES:
+        fitting = [number for number in candidates if self._predicates[number](fields)]
+        named = self._knowledge.named(column, fields["raw"]) if key[0] == _REQUEST else ()
+        canaries = self._knowledge.canaries(fields["raw"])
+        verdict = _NOTHING
+        if fitting or named or canaries:
+            told = account(self._rules, fitting, named)
+            verdict = Verdict(told.rules, told.flaw, canaries, told.alternatives, fields)
+        self._cut += any(len(value) == SCAN_BYTES for value in values)
+        if sum(map(len, values)) <= MEMORY_BYTES:
             if len(self._memory) >= MEMORY_TEXTS:
                 self._memory.clear()
             self._memory[key] = verdict
@@ -100,15 +127,16 @@ class Matcher:
 
 
 def judge(rules: RuleSet, kind: str, values: tuple[bytes, ...]) -> tuple[int, ...]:
-    """The numbers of the rules one event satisfies, by the plain evaluator alone: the reference of :class:`Matcher`."""
+    """The numbers of the rules told of one event, by the plain evaluator alone: the reference of :class:`Matcher`."""
     if kind not in COLUMNS:
         return ()
     fields = Fields(kind, values)
-    return tuple(
+    fitting = [
         number
         for number, rule in enumerate(rules.rules)
         if kind in rule.kinds and not isinstance(rule.logic, Threshold) and holds(rule.logic, fields)
-    )
+    ]
+    return account(rules.rules, fitting).rules
 
 
 def values_of(rows: Rows, row: int) -> tuple[bytes, ...]:

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import msgspec
 
+from propolis.detection.claim import Claim, claim_of_rule
 from propolis.detection.columns import DIALOGUE, EVIDENCE_CLASSES, KIND_NAMES, Rows
 from propolis.detection.draft import Draft
 from propolis.detection.fields import COLUMNS, Fields
@@ -27,10 +28,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Reporter:
-    """Writes the findings of a rule set. About 5 µs each."""
+    """Writes the findings of a rule set, and of flaws and canaries. About 5 µs each."""
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules.rules
+        self._claims = tuple(claim_of_rule(rule) for rule in rules.rules)
         self._confidence = lru_cache(maxsize=4_096)(self._raised)
 
     def write(  # noqa: PLR0917 - a finding has as many sources as it has parts
@@ -42,42 +44,63 @@ class Reporter:
         verdicts: dict[int, Verdict],
         place: Place,
     ) -> Finding:
-        """One finding. ``verdicts`` are those of the rows that satisfied a rule; ``firsts`` belongs to a behaviour."""
-        rule = self._rules[draft.rule]
+        """One finding of a rule.
+
+        ``verdicts`` are those of the rows that satisfied a rule; ``firsts`` belongs to a behaviour.
+        """
+        verdict = verdicts.get(draft.row)
+        claim = self._claims[draft.rule]
+        if verdict is not None and firsts is None and verdict.alternatives:
+            claim = msgspec.structs.replace(claim, alternatives=verdict.alternatives)
+        if firsts is None or draft.earlier == NOWHERE:
+            return self.claim(claim, draft, rows, window, verdicts, place)
+        first = _earlier(firsts, draft.earlier, draft.count)
+        opened = firsts.opened.item(draft.earlier)
+        return self.claim(claim, draft, rows, window, verdicts, place, first, opened)
+
+    def claim(  # noqa: PLR0917 - the same
+        self,
+        claim: Claim,
+        draft: Draft,
+        rows: Rows,
+        window: int,
+        verdicts: dict[int, Verdict],
+        place: Place,
+        first: Evidence | None = None,
+        opened: int | None = None,
+    ) -> Finding:
+        """One finding of any claim; ``first`` is evidence before the draft's, ``opened`` when all began (UTC ns)."""
         start, last = draft.rows[0], draft.rows[-1]
         source = unpack(rows.source[draft.row].tobytes())
         evidence = [_evidence(rows, row, verdicts, place.sequence) for row in draft.rows]
-        opened = rows.opened.item(start)
-        if firsts is not None and draft.earlier != NOWHERE:
-            evidence.insert(0, _earlier(firsts, draft.earlier, draft.count))
-            opened = firsts.opened.item(draft.earlier)
         spoken = any(rows.kind.item(row) in _SPOKEN for row in draft.rows)
         evidence_class = DIALOGUE if spoken else max(rows.evidence_class.item(row) for row in draft.rows)
         return Finding(
-            id=finding_id(rule.id, source, window),
-            rule=rule.id,
-            title=rule.title,
+            id=finding_id(claim.key, source, window),
+            rule=claim.name,
+            title=claim.title,
             source=source,
             shard=rows.shard.item(draft.row),
-            grade=rule.grade,
-            severity=rule.severity,
-            confidence=self._confidence(draft.rule, draft.before),
+            grade=claim.grade,
+            severity=claim.severity,
+            confidence=self._confidence(claim.technique, claim.confidence, draft.before),
             evidence_class=EVIDENCE_CLASSES[evidence_class],
-            first_seen=opened,
+            first_seen=rows.opened.item(start) if opened is None else opened,
             last_seen=rows.time.item(last),
             found=place.now,
             count=draft.count,
             sensors=_names(rows, "sensor", draft.rows),
             lures=_names(rows, "lure", draft.rows),
-            evidence=tuple(evidence),
-            technique=rule.technique,
-            cve=rule.cve,
+            evidence=(*((first,) if first else ()), *evidence),
+            technique=claim.technique,
+            cve=claim.cve,
+            kind=claim.kind,
+            alternatives=claim.alternatives,
         )
 
-    def _raised(self, number: int, before: tuple[int, ...]) -> int:
-        rule = self._rules[number]
+    def _raised(self, technique: str, confidence: int, before: tuple[int, ...]) -> int:
         others = [(self._rules[other].technique, self._rules[other].confidence) for other in bits(before)]
-        return raised((rule.technique, rule.confidence), others)
+        return raised((technique, confidence), others)
 
 
 def uuid_text(identity: bytes) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 from propolis import findings
 from propolis.clock import Clock
 from propolis.config import Config
-from propolis.detection.engine import Engine, State
+from propolis.detection.engine import Engine, Knowledge, State
 from propolis.detection.rules import load
 from propolis.errors import CodecError
+from propolis.events.canary import Mint
 from propolis.events.interaction import decode
 from propolis.findings import Finding
+from propolis.flaws.follow import Follower, canary_key
 from propolis.notes import BadMessage, LimitHit, StageStarted, tell
 from propolis.stream import (
     LaneOwner,
@@ -21,6 +23,7 @@ from propolis.stream import (
     Pulse,
     Refused,
     Stored,
+    Stream,
     Unreachable,
     address_of,
     connect,
@@ -96,6 +99,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
     stream = await connect(address.url, "detect", credential=address.credential)
     await provision(stream, config.stream)
     work = Detecting(engine, clock)
+    follower = await follow(config, stream, engine)
     owners = [
         LaneOwner(stream, lane, work, clock, checkpoint_seconds=config.detection.checkpoint_seconds)
         for lane in range(config.stream.lanes)
@@ -106,6 +110,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
             "lanes": [lane for lane, owner in enumerate(owners) if owner.owns],
             "rows": work.rows,
             "findings": work.found,
+            "lures": len(follower.live),
         }
 
     pulse = Pulse(
@@ -121,11 +126,29 @@ async def run(config: Config, index: int, clock: Clock) -> None:
         stack.push_async_callback(_store, owners)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(pulse.run(), name="pulse")
+        tasks.create_task(follower.run(), name="follow lures")
         for lane, owner in enumerate(owners):
             turn = (lane - index) % config.detection.workers
             tasks.create_task(_own(owner, turn * TAKEOVER_SECONDS / 2), name=f"lane {lane}")
         tell(StageStarted(stage="detect", detail=f"worker {index}, {len(owners)} lanes"))
         await asyncio.Event().wait()
+
+
+async def follow(config: Config, stream: Stream, engine: Engine) -> Follower:
+    """Have the engine know the lures there are, and each that is pushed, and the installation's canaries.
+
+    Raises :class:`~propolis.flaws.file.FlawError` for a folder of lures that is not there.
+    """
+    mint: Mint | None = None
+
+    def know() -> None:
+        engine.know(Knowledge(follower.catalogue, mint))
+
+    follower = Follower(config, stream, on_change=know)
+    await follower.open()
+    mint = Mint(await canary_key(stream))
+    know()
+    return follower
 
 
 async def _own(owner: LaneOwner[State], after_seconds: float) -> None:

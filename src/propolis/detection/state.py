@@ -1,7 +1,8 @@
 """The state of one lane's detection: arrays, and the few bytes they come to when stored.
 
 Stored form: 4 bytes magic, 4 bytes length of the header, the header as JSON, 16 bytes BLAKE2b of everything else, then
-every column in turn, sources in order of silence, transposed byte by byte and compressed with Zstandard.
+every column in turn, sources in order of silence, transposed byte by byte and compressed with Zstandard. Version 1
+lacks what was told of flaws, and is read.
 """
 
 import hashlib
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from propolis.detection import sources, trail
 from propolis.detection.behaviours import BEHAVIOURS
 from propolis.detection.reported import words
+from propolis.detection.told import MAX_ANSWERED, MAX_TOLD, Told
 from propolis.errors import CodecError
 
 if TYPE_CHECKING:
     from propolis.detection.engine import Engine
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"PPDS"
 
 MAX_SOURCES = 1 << 24
@@ -52,12 +54,14 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evicted: Annotated[int, Meta(ge=0, le=_FAR)]
     size: Annotated[int, Meta(ge=0, le=MAX_BYTES)]
     columns: tuple[str, ...]
+    claims: Annotated[int, Meta(ge=0, le=MAX_TOLD)] = 0
+    answered: Annotated[int, Meta(ge=0, le=MAX_ANSWERED)] = 0
 
 
 class State:
     """Everything :class:`~propolis.detection.engine.Engine` knows between two batches. Stepped in place."""
 
-    __slots__ = ("columns", "firsts", "layout", "newest", "reported", "sources")
+    __slots__ = ("columns", "firsts", "layout", "newest", "reported", "sources", "told")
 
     def __init__(self, layout: Layout, key: tuple[int, int]) -> None:
         capacity = layout.max_sources
@@ -66,6 +70,7 @@ class State:
         self.reported = np.zeros((capacity, words(len(layout.rules))), np.uint64)
         self.columns = tuple(behaviour.columns(capacity) for behaviour in BEHAVIOURS)
         self.firsts = tuple(trail.firsts(capacity) for _ in BEHAVIOURS)
+        self.told = Told()
         self.newest = 0
 
     @property
@@ -84,7 +89,9 @@ class State:
         The newest of the batch before must agree, so that one host with a wrong clock does not empty the table.
         """
         if newest != self.newest:
-            sources.forget(self.sources, min(newest, self.newest) - 1)
+            before = min(newest, self.newest) - 1
+            sources.forget(self.sources, before)
+            self.told.expire(before)
             self.newest = newest
 
     def to_bytes(self) -> bytes:
@@ -98,6 +105,7 @@ class State:
         for behaviour, columns, firsts in zip(BEHAVIOURS, self.columns, self.firsts, strict=True):
             parts += [_shuffle(column[order]) for column in columns.values()]
             parts += _pack(firsts, order[behaviour.held(columns)[order] > 0])
+        parts += map(_shuffle, self.told.columns(self.newest))
         raw = b"".join(parts)
         body = pa.compress(raw, codec="zstd", asbytes=True)
         header = msgspec.json.encode(
@@ -110,6 +118,8 @@ class State:
                 evicted=self.evicted,
                 size=len(raw),
                 columns=_column_names(),
+                claims=len(self.told.claims),
+                answered=len(self.told.answered),
             )
         )
         return b"".join((MAGIC, len(header).to_bytes(4, "little"), header, _digest(header, body), body))
@@ -186,6 +196,10 @@ def _read(state: State, reader: _Reader, header: _Header) -> None:
         targets: tuple[NDArray[Any], ...] = firsts
         for target, values in zip(targets, _unpack(reader, len(living)), strict=True):
             target[living[kept] - skip] = values[kept]
+    claims = [reader.take(kind, (header.claims,)) for kind in (np.uint64, np.int64)]
+    given = [reader.take(np.uint64, (header.answered, 2)) for _ in range(2)]
+    places = [reader.take(np.int64, (header.answered,)) for _ in range(3)]
+    state.told = Told.of([*claims, *given, *places], header.newest)
     reader.end()
 
 

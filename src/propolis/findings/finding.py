@@ -8,7 +8,7 @@ import msgspec
 from propolis.errors import CodecError
 from propolis.events import EvidenceClass
 
-VERSION = 1
+VERSION = 2
 
 Grade: TypeAlias = Literal["seen", "scan", "attempt", "confirmed"]
 """seen: touched us · scan: looked for something · attempt: satisfies an exploit's grammar, or tried a credential ·
@@ -37,7 +37,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Times are UTC nanoseconds; ``source`` is the address's text form; ``confidence`` 0 to 100.
     ``first_seen`` is t0 of the clock of defence (first packet of the evidence), ``found`` is t1.
-    ``id`` is :func:`finding_id`: the same pattern has the same id, so a replay writes it once.
+    ``id`` is :func:`finding_id`: the same pattern has the same id, so a replay writes it once. ``rule`` is a rule, a
+    behaviour or a flaw by its id. ``kind`` is the class of attack (``sqli``, ``traversal``, …), empty where there is
+    none; ``alternatives`` is what the evidence could be instead: flaws as ``id/step:score`` (0 to 999), rules as
+    ``id:confidence``, best first. Both came with version 2.
     """
 
     id: str
@@ -58,6 +61,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     evidence: tuple[Evidence, ...]
     technique: str = ""
     cve: tuple[str, ...] = ()
+    kind: str = ""
+    alternatives: tuple[str, ...] = ()
     version: int = VERSION
 
 

@@ -17,7 +17,7 @@ from propolis.detection.behaviours import BEHAVIOURS
 from propolis.detection.fields import COLUMNS, has_field
 from propolis.detection.rules import condition, examples
 from propolis.detection.rules.prefilter import refusal
-from propolis.detection.rules.rule import Every, How, Node, Rule, RuleSet, Some, Test, Threshold
+from propolis.detection.rules.rule import LANGUAGES, Every, How, Node, Rule, RuleSet, Some, Test, Threshold
 from propolis.errors import RuleError
 from propolis.findings import Grade, Severity
 
@@ -34,6 +34,7 @@ _MODIFIERS: Mapping[str, How] = {
     "endswith": "endswith",
     "re": "re",
     "exists": "exists",
+    "is": "is",
 }
 _CVE = re.compile(r"cve\.(\d{4})\.(\d{4,7})")
 _TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
@@ -64,6 +65,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     description: str = ""
     references: tuple[str, ...] = ()
     author: str = ""
+    weakness: Annotated[str, Meta(pattern=r"^[a-z0-9]*(-[a-z0-9]+)*$", max_length=40)] = ""
     status: Literal["stable", "test", "experimental"] = "stable"
 
 
@@ -154,6 +156,7 @@ def _rule(file: _File, path: Path) -> Rule:
         kinds=kinds,
         logic=logic,
         path=str(path),
+        weakness=file.weakness,
     )
 
 
@@ -224,6 +227,9 @@ def _test(key: str, sought: Any, kinds: tuple[str, ...], path: Path, where: str)
         raise RuleError(
             path, where, f"{error.object[error.start]!r} is not one byte (latin-1); write the bytes as sent"
         ) from error
+    if how == "is" and not LANGUAGES.keys() >= set(literals):
+        known = ", ".join(sorted(name.decode() for name in LANGUAGES))
+        raise RuleError(path, where, f"no such language; there are {known}")
     if how != "re":
         return Test(field, how, tuple(literal.lower() for literal in literals), every)
     return Test(field, how, literals, every, tuple(_pattern(literal, path, where) for literal in literals))

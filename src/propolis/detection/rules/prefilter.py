@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import hyperscan
 import msgspec
 
-from propolis.detection.rules.rule import Every, Node, Not, Some, Test
+from propolis.detection.rules.rule import LANGUAGES, Every, Node, Not, Some, Test
 
 _LITERAL = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
 _REGEX = _LITERAL | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_PREFILTER
@@ -52,7 +52,7 @@ class Prefilter:
             [number for number, formula in self._formulas.items() if atom in _atoms(formula)]
             for atom in self._atoms.values()
         ]
-        self._database = _compile(self._atoms) if self._atoms else None
+        self._database = _compiled(tuple(self._atoms.items())) if self._atoms else None
         self._candidates = lru_cache(maxsize=4_096)(self._touched)
 
     def __call__(self, text: bytes) -> tuple[int, ...]:
@@ -71,6 +71,9 @@ class Prefilter:
         match node:
             case Test(_, "exists") | Not():
                 return _ANYTHING
+            case Test(_, "is", values, every):
+                needs = [LANGUAGES[value].needs for value in values]
+                return _join([self._atom(pattern, is_regex=True) for pattern in needs], every=every)
             case Test(_, how, values, every):
                 return _join([self._atom(value, is_regex=how == "re") for value in values], every=every)
             case Every(nodes):
@@ -91,7 +94,7 @@ class Prefilter:
 def refusal(source: bytes) -> str:
     """Why Hyperscan does not take this regular expression, even loosened; empty if it does."""
     try:
-        _compile({(loosen(source), _REGEX): 0})
+        _compile((((loosen(source), _REGEX), 0),))
     except hyperscan.HyperscanError as error:
         return "" if re.search(source, b"") else str(error)
     return ""
@@ -102,15 +105,19 @@ def loosen(source: bytes) -> bytes:
     return _REPEAT.sub(lambda found: b"{%s,}" % found[1] if found[1] else found[0], source)
 
 
-def _compile(atoms: Mapping[tuple[bytes, int], int]) -> hyperscan.Database:
+def _compile(atoms: tuple[tuple[tuple[bytes, int], int], ...]) -> hyperscan.Database:
+    """A database of these expressions with flags, to their numbers."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[source for source, _ in atoms],
-        flags=[flags for _, flags in atoms],
-        ids=list(atoms.values()),
+        expressions=[source for (source, _), _ in atoms],
+        flags=[flags for (_, flags), _ in atoms],
+        ids=[number for _, number in atoms],
         elements=len(atoms),
     )
     return database
+
+
+_compiled = lru_cache(maxsize=8)(_compile)  # the same rules are compiled once a process: it takes a second
 
 
 def _join(formulas: list[Formula], *, every: bool) -> Formula:

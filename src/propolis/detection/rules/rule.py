@@ -9,14 +9,21 @@ from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
+from propolis.detection import sql
 from propolis.detection.fields import Fields
 from propolis.findings import Grade, Severity
 
 REGEX_BYTES = 8_192
 """How much of a field a regular expression is tried on; literals are sought in all of it."""
 
-How: TypeAlias = Literal["equals", "contains", "startswith", "endswith", "re", "exists"]
-"""Comparisons of Sigma. All but ``re`` ignore ASCII case; ``exists`` asks whether the field is not empty."""
+How: TypeAlias = Literal["equals", "contains", "startswith", "endswith", "re", "exists", "is"]
+"""Comparisons of Sigma. All but ``re`` ignore ASCII case; ``exists`` asks whether the field is not empty.
+
+``is`` is ours: it reads each line of the field as a language of :data:`LANGUAGES`.
+"""
+
+LINES = 512
+"""How many lines of a field are read as a language."""
 
 
 class Test(msgspec.Struct, frozen=True):
@@ -66,6 +73,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for in events of ``kinds``, and what it means when it is there.
 
     ``id`` is a slug and names the rule in findings; ``technique`` is ATT&CK's; ``path`` is the file it came from.
+    ``weakness`` is the class of attack that the rule knows, whatever the product; such a rule yields to one that
+    names the flaw (:mod:`propolis.detection.precedence`).
     """
 
     id: str
@@ -78,6 +87,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...]
     logic: Node | Threshold
     path: str
+    weakness: str = ""
 
 
 class RuleSet(msgspec.Struct, frozen=True):
@@ -112,11 +122,27 @@ def _passes(test: Test, value: bytes) -> bool:
     return all(found) if test.every else any(found)
 
 
+def _speaks(value: bytes, language: "Language") -> bool:
+    return any(language.speaks(line) for line in value.split(b"\n", LINES)[:LINES] if line)
+
+
 COMPARISONS: Mapping[str, Callable[[bytes, bytes], bool]] = {
     "equals": lambda value, sought: value == sought,
     "contains": lambda value, sought: sought in value,
     "startswith": lambda value, sought: value.startswith(sought),
     "endswith": lambda value, sought: value.endswith(sought),
     "exists": lambda value, sought: bool(value) == (sought == b"true"),
+    "is": lambda value, sought: _speaks(value, LANGUAGES[sought]),
 }
 """Field in lower case and literal, for every way to compare them but ``re``."""
+
+
+class Language(msgspec.Struct, frozen=True):
+    """What ``|is`` can recognise: a predicate on one input, and a pattern that no such input is without."""
+
+    speaks: Callable[[bytes], bool]
+    needs: bytes
+
+
+LANGUAGES: Mapping[bytes, Language] = {b"sql-injection": Language(sql.is_injection, sql.NEEDS)}
+"""Languages by the name that a rule gives them; each has a module of its own."""

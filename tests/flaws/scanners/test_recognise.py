@@ -1,0 +1,25 @@
+"""From a request to the conditions that recognise it."""
+
+from propolis.flaws.file import Flaw
+from propolis.flaws.index import Catalogue
+from propolis.flaws.request import Request
+from propolis.flaws.scanners.nuclei import import_template
+from propolis.flaws.scanners.recognise import is_attack, quote
+from propolis.flaws.session import Session
+from templates import TEMPLATE
+
+
+def test_payloads_are_told_from_words() -> None:
+    assert is_attack(b"../../../etc/passwd")
+    assert not is_attack(b"hello")
+    assert quote(b"a.b") == r"a\.b"
+
+
+def test_the_lure_recognises_its_request_and_no_neighbour() -> None:
+    flaw = import_template(TEMPLATE, "demo-rce")
+    assert isinstance(flaw, Flaw)
+    catalogue = Catalogue([flaw])
+    asked = b"POST /cgi/run?x=4711 HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\ncmd=echo%204711"
+    assert catalogue.matches(Request.parse(asked), Session())
+    other = b"POST /cgi/other HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\ncmd=echo%204711"
+    assert not catalogue.matches(Request.parse(other), Session())

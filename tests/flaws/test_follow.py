@@ -95,8 +95,20 @@ async def test_whoever_comes_later_has_the_same(config: Config, stream: Stream, 
     follower = Follower(config, stream)
     await follower.open()
     async with running(follower.run()):
-        await until(is_answering(follower, "three"))
+        await follower.catch_up(20)
+        assert answers(follower) == ["three"]
     assert follower.standing().pushed == 1
+
+
+async def test_a_stream_that_is_away_is_not_waited_for_long(
+    config: Config, server: EmbeddedServer, stream: Stream
+) -> None:
+    follower = Follower(config, stream)
+    await follower.open()
+    await server.stop()
+    async with running(follower.run()):
+        await follower.catch_up(0.1)
+    assert follower.sequence == 0
 
 
 async def test_what_is_not_signed_changed_failing_or_old_is_refused_and_told(

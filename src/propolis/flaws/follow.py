@@ -53,7 +53,7 @@ class Follower:
         self._stream = stream
         self._on_change = on_change
         self._busy = asyncio.Lock()
-        self._is_current = False
+        self._caught_up = asyncio.Event()
         self._refused: OrderedDict[str, str] = OrderedDict()
         self._shelf = Shelf.of(config, prove)
         self.catalogue = Catalogue(())
@@ -72,6 +72,12 @@ class Follower:
             if self._config.flaws.packs:
                 tasks.create_task(self._follow_folder(), name="follow lure files")
 
+    async def catch_up(self, within_seconds: float) -> None:
+        """Wait, while :meth:`run` runs, until all that was pushed before is live; not for longer than that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                await self._caught_up.wait()
+
     def standing(self) -> Standing:
         """For the heartbeat: how many are live, how many of them pushed, up to where, and what was refused."""
         return Standing(
@@ -87,7 +93,7 @@ class Follower:
             history = [delivery async for deliveries in pull.backlog() for delivery in deliveries]
             if history:  # in one turn: of each lure only the newest version is read
                 await self._take(history)
-            self._is_current = True
+            self._caught_up.set()
             while True:
                 await self._take(await pull.next())
 
@@ -134,7 +140,7 @@ class Follower:
                     self._refused.popitem(last=False)
             elif isinstance(note, LureLive | LureRolledBack):
                 self._refused.pop(note.id, None)
-                if not self._is_current:
+                if not self._caught_up.is_set():
                     continue
             tell(note)
 

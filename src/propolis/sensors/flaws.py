@@ -95,6 +95,10 @@ class Flaws:
             self._follower.standing(), hits=most_hit(self._hits), cast=cast, rotates=rotates
         )
 
+    async def catch_up(self, within_seconds: float) -> None:
+        """Wait, while :meth:`run` runs, until all that was pushed before is live; not for longer than that."""
+        await self._follower.catch_up(within_seconds)
+
     async def run(self) -> None:
         """Follow what is pushed until cancelled."""
         await self._follower.run()

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import ipaddress
 import os
 import random
 import resource
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -30,6 +32,10 @@ from propolis.sensors.limits import Guests, Tally
 from propolis.sensors.listen import listen
 from propolis.stream import Publisher, Pulse, Stream, address_of, connect
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that tests a new lure keeps the interpreter from the connections."""
+CATCH_UP_SECONDS = 10.0
+"""A sensor that starts again does not listen before it knows the lures that were pushed, but it does in the end."""
 BACKLOG = 4_096
 SWEEP_SECONDS = 1.0
 SILENT_NS = SECOND
@@ -40,6 +46,7 @@ FINISH_SECONDS = 2.0
 async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type[Lure]]) -> None:
     """Listen, until cancelled. ``index`` tells workers of one sensor apart."""
     address = address_of(config)
+    sys.setswitchinterval(SWITCH_SECONDS)
     _allow_files(config.sensors.max_connections + SPARE_FILES)
     stream = await connect(address.url, "sensor", credential=address.credential)
     worker = Worker(config, index, clock, Publisher(stream, clock))
@@ -59,6 +66,9 @@ async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type
         tasks.create_task(worker.publisher.run(), name="publish")
         worker.flaws = await worker.open_flaws(stream, pulse.soon)
         tasks.create_task(worker.flaws.run(), name="lures")
+        await worker.flaws.catch_up(CATCH_UP_SECONDS)
+        gc.collect()
+        gc.freeze()  # the lures live long; looking at thousands of them again would hold every connection for 80 ms
         tasks.create_task(pulse.run(), name="pulse")
         for post, listener in worker.posts({lure.name: lure for lure in catalogue}):
             server = await asyncio.get_running_loop().create_server(

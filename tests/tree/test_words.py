@@ -14,8 +14,8 @@ BANNED = {
     "a secret": r"-----BEGIN (OPENSSH|RSA|EC) PRIVATE KEY-----|AKIA[0-9A-Z]{16}",
 }
 TEXT = frozenset({".py", ".md", ".toml", ".yaml", ".yml", ".json", ".txt", ".html", ".css", ".js", ""})
-LURES_OWN = ("src/propolis/lures/", "tests/lures/")
-"""Decoys and their transcripts have an attacker's and a victim's paths in them."""
+LURES_OWN = ("src/propolis/lures/", "tests/lures/", "src/propolis/detection/rules/")
+"""Decoys, their transcripts and the rules about them have an attacker's and a victim's paths in them."""
 MAX_BYTES = 1_000_000
 
 

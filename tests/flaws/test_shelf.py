@@ -134,7 +134,7 @@ def test_whatever_is_refused_what_was_live_stays(shelf: Shelf, push: Push, tmp_p
     assert shelf.take([good]) == [LureLive(id="a", version=2, origin="pushed")]
 
 
-def test_a_lure_under_anothers_name_or_that_is_none_is_refused(shelf: Shelf, key: Path) -> None:
+def test_a_lure_under_a_foreign_name_or_that_is_none_is_refused(shelf: Shelf, key: Path) -> None:
     for text, why in ((lure_text("b"), "calls itself 'b'"), ("id: [", "is not YAML")):
         plain = Envelope(id="a", version=1, made=1, text=text, repeats=0, key="")
         (note,) = shelf.take([signature.sign(plain, signature.read_key(key))])

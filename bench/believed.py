@@ -13,7 +13,7 @@ contacted: a decoy never reaches out. ``share_believed`` is believed over all ot
 too. ``believed_without_lures`` counts what the scanner reports of a sensor that plays none of the products: it must be
 nearly nothing. Templates that ask for credentials are given some (``bench.scanner.scan.GIVEN``).
 
-Usage: python -m bench.believed [--nuclei DIR] [--failures FILE] [--fast]
+Usage: python -m bench.believed [--nuclei DIR | --afrog DIR] [--failures FILE] [--fast]
        python -m bench.believed --template FILE [-v]
 ``--fast`` skips the sensor without lures and the second scan.
 """
@@ -39,7 +39,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.corpus import corpus
 from bench.decoy import Brook, brook, decoy
 from bench.hive import report
-from bench.scanner import Template, TemplateError, Verdict, needs_third_party, read, scan
+from bench.scanner import (
+    Afrog,
+    Template,
+    TemplateError,
+    Verdict,
+    afrog_needs_third_party,
+    needs_third_party,
+    read,
+    read_afrog,
+    scan,
+    scan_afrog,
+)
 from propolis.events import interaction, pack
 from propolis.flaws.file import Flaw, load, write
 from propolis.stream import connect, subjects
@@ -59,7 +70,7 @@ class Subject(msgspec.Struct, frozen=True):
     """One template: its file, what the scanner read (or why not), its lure (or why not)."""
 
     path: Path
-    template: Template | None
+    template: Template | Afrog | None
     unreadable: str
     flaw: Flaw | None
     refused: str
@@ -67,7 +78,21 @@ class Subject(msgspec.Struct, frozen=True):
     @property
     def is_for_third_party(self) -> bool:
         """Whether no decoy can satisfy it."""
+        if isinstance(self.template, Afrog):
+            return afrog_needs_third_party(self.template)
         return self.template is not None and needs_third_party(self.template)
+
+    def scan(self, port: int, source: str) -> Verdict:
+        """Run the template against the decoy at ``port`` from a loopback address."""
+        address = ("127.0.0.1", port)
+        match self.template:
+            case Afrog():
+                return scan_afrog(self.template, address, _random(self.path), source=source)
+            case Template():
+                return scan(
+                    self.template, address, _random(self.path), source=source, timeout_seconds=TIMEOUT_SECONDS
+                )
+        return Verdict(is_vulnerable=False, reason=self.unreadable)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -91,7 +116,8 @@ def main() -> None:
         show(arguments.template, is_verbose=arguments.verbose)
         return
     with tempfile.TemporaryDirectory(prefix="propolis-believed-") as folder, brook() as stream:
-        known = subjects_of(arguments.nuclei or corpus("templates/nuclei"), Path(folder) / "packs")
+        templates = arguments.afrog or arguments.nuclei or corpus("templates/nuclei")
+        known = subjects_of(templates, Path(folder) / "packs")
         asked = [one for one in known if one.template is not None and one.flaw is not None]
         alone = {} if arguments.fast else _without_lures(stream, known)
         results = scan_all(stream, asked, CROWD, "crowd", 0)
@@ -109,6 +135,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.believed")
     parser.add_argument("--nuclei", type=Path, metavar="DIR", help="templates; the corpus' own by default")
+    parser.add_argument("--afrog", type=Path, metavar="DIR", help="afrog's templates instead")
     parser.add_argument("--failures", type=Path, metavar="FILE", help="template, reason, tab-separated")
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--template", type=Path, metavar="FILE")
@@ -127,19 +154,25 @@ def subjects_of(folder: Path, packs: Path) -> list[Subject]:
         raise RuntimeError("the import failed")
     # the progress bar, where there is no terminal, is printed before the object
     said = msgspec.json.decode(done.stdout[done.stdout.index(b"{") :])
-    refused = {name: reason for reason, names in said["refused"].items() for name in names}
+    refused = {name: reason for reason, names in said["report"].items() for name in names}
     flaws = {flaw.source.rpartition(" ")[2]: flaw for flaw in map(load, sorted(packs.glob("*.yaml")))}
     return [_subject(path, flaws, refused) for path in sorted(folder.glob("*.yaml"))]
 
 
 def _subject(path: Path, flaws: dict[str, Flaw], refused: dict[str, str]) -> Subject:
     try:
-        template, unreadable = read(path.read_text(encoding="utf-8"), _random(path)), ""
+        template, unreadable = _template(path), ""
     except TemplateError as error:
         template, unreadable = None, str(error)
     flaw = flaws.get(path.stem) or flaws.get(template.id if template else "")
     reason = refused.get(path.stem) or refused.get(template.id if template else "", "not reported")
     return Subject(path, template, unreadable, flaw, "" if flaw else reason)
+
+
+def _template(path: Path) -> Template | Afrog:
+    """A template by what is in it: afrog's have rules."""
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return read_afrog(text) if "\nrules:" in text else read(text, _random(path))
 
 
 def _random(path: Path) -> random.Random:
@@ -162,7 +195,7 @@ def scan_all(stream: Brook, asked: Sequence[Subject], crowd: int, name: str, tur
         def run(group: tuple[tuple[str, ...], list[Subject]]) -> None:
             products, members = group
             with _laid(members) as packs, decoy(stream, packs=packs, products=products) as running:
-                for path, verdict in _scanned(members, ("127.0.0.1", running.port), numbers, turn):
+                for path, verdict in _scanned(members, running.port, numbers, turn):
                     verdicts[path] = verdict
                     progress.advance(bar)
 
@@ -207,14 +240,10 @@ def _batched(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
 
 
 def _scanned(
-    group: Iterable[Subject], address: tuple[str, int], numbers: dict[Path, int], turn: int
+    group: Iterable[Subject], port: int, numbers: dict[Path, int], turn: int
 ) -> Iterator[tuple[Path, Verdict]]:
     def run(one: Subject) -> tuple[Path, Verdict]:
-        assert one.template is not None
-        source = _address(numbers[one.path], turn)
-        verdict = scan(
-            one.template, address, _random(one.path), source=source, timeout_seconds=TIMEOUT_SECONDS
-        )
+        verdict = one.scan(port, _address(numbers[one.path], turn))
         return one.path, msgspec.structs.replace(verdict, turns=())
 
     with ThreadPoolExecutor(THREADS) as threads:
@@ -228,7 +257,7 @@ def _without_lures(stream: Brook, known: Sequence[Subject]) -> dict[Path, Verdic
     with _progress() as progress, decoy(stream, products=(NOBODY,)) as running:
         bar = progress.add_task("without lures", total=len(asked))
         found = {}
-        for path, verdict in _scanned(asked, ("127.0.0.1", running.port), numbers, 2):
+        for path, verdict in _scanned(asked, running.port, numbers, 2):
             found[path] = verdict
             progress.advance(bar)
         return found
@@ -324,7 +353,7 @@ def show(path: Path, *, is_verbose: bool) -> None:
             print(write(one.flaw))
         with decoy(stream, packs=Path(folder) / "packs", products=(one.flaw.product,)) as running:
             source = _address(0, 3)
-            verdict = scan(one.template, ("127.0.0.1", running.port), _random(one.path), source=source)
+            verdict = one.scan(running.port, source)
             if is_verbose:
                 print(running.log())
         seen = asyncio.run(_seen(stream)).get(pack(source))
@@ -337,14 +366,14 @@ def show(path: Path, *, is_verbose: bool) -> None:
     print("believed" if verdict.is_vulnerable else f"not believed: {verdict.reason}")
 
 
-def _dialogue(template: Template, verdict: Verdict) -> None:
+def _dialogue(template: Template | Afrog, verdict: Verdict) -> None:
     for number, turn in enumerate(verdict.turns, 1):
         print(f"==== request {number}, block {turn.block + 1}\n{turn.sent[:SHOWN_BYTES]}")
         if turn.fault:
             print(f"---- no answer: {turn.fault}")
         if turn.response:
             print(f"---- answer after {turn.response.seconds:.2f} s\n{turn.response.raw[:SHOWN_BYTES]}")
-        if turn.judgement:
+        if turn.judgement and isinstance(template, Template):
             for matcher, held in zip(template.blocks[turn.block].matchers, turn.judgement.held, strict=True):
                 print(f"---- {'holds' if held else 'FAILS'}: {msgspec.json.encode(matcher).decode()}")
             print(f"---- extracted: {turn.judgement.values} {turn.judgement.outputs}")

@@ -86,7 +86,7 @@ async def test_a_sensor_reports_events_follows_lures_and_lives_under_its_own_nam
     await stream.put("lures", "flaw.one", b"signed")
     async with connected(server, path) as edge:
         pull = await Pull.ephemeral(edge, "KV_lures", {"filter_subject": "$KV.lures.>"})
-        assert [one.data for one in await pull.next()] == [b"signed"]
+        assert b"signed" in [one.data for one in await pull.next()]
         await pull.aclose()
         assert await edge.publish("events.interaction.1", b"hit", message_id="1") == 1
         pulse = Pulse(

@@ -101,7 +101,7 @@ def _unquote(data: bytes) -> bytes:
 def _multipart(content_type: bytes, body: bytes, nesting: int) -> Iterator[Pair]:
     named = _BOUNDARY.search(content_type)
     boundary = b"--" + named[1] if named else body.lstrip().split(b"\n", 1)[0].rstrip()
-    for part in islice(body.split(boundary), 1, PARAMETERS):
+    for part in islice(body.split(boundary) if boundary else (), 1, PARAMETERS):
         match = _PART.search(part)
         if match is None:
             yield from _body(b"", _EMPTY_LINE.split(part, maxsplit=1)[-1].strip(), nesting)

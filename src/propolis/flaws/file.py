@@ -306,7 +306,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value and value.isprintable() is False and _is_block(value) else None
+    style = "|" if "\n" in value and _is_block(value) else None if value.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -138,7 +138,7 @@ def _fact(event: Event) -> str:
 
 
 class _Served(asyncio.Protocol):
-    def __init__(self, kind: type[Lure], events: list[Event], flaws: Knowledge | None) -> None:
+    def __init__(self, kind: type[Lure], events: list[Event], flaws: Knowledge | None = None) -> None:
         self._kind = kind
         self._events = events
         self._flaws = flaws

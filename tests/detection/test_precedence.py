@@ -36,9 +36,13 @@ CVE = "CVE-2020-0001"
         ([rule("exact", cve=CVE), rule("class", "a")], [], ["exact"], "", ("class:90",)),
         ([rule("seen", grade="seen"), rule("class", "a")], [], ["seen", "class"], "", ()),
         ([rule("class", "a")], [named("box", 700)], [], "box", ("class:90",)),
-        ([rule("class", "a")], [named("box", 700, grade="scan")], ["class"], "box", ()),
+        ([rule("class", "a")], [named("box", 700, grade="scan")], ["class"], "", ("box/ask:700",)),
+        ([rule("class", "a", "scan")], [named("box", 700, grade="scan")], [], "box", ("class:90",)),
+        ([rule("exact", cve=CVE)], [named("box", 700, grade="scan")], ["exact"], "", ("box/ask:700",)),
+        ([rule("exact", cve=CVE)], [named("box", 700, grade="scan", cve=[CVE])], [], "box", ()),
         ([rule("exact", cve=CVE)], [named("box", 700, cve=[CVE])], [], "box", ()),
         ([rule("exact", cve=CVE)], [named("box", 700)], ["exact"], "box", ()),
+        ([], [named("box", 700, grade="seen"), named("other", 20)], [], "other", ()),
         ([], [named("box", 700), named("other", 20)], [], "box", ("other/ask:20",)),
     ],
 )
@@ -48,6 +52,30 @@ def test_the_more_specific_speaks(
     given = account(rules, range(len(rules)), flaws)
     assert [rules[number].id for number in given.rules] == told
     assert (given.flaw.name if given.flaw else "", given.alternatives) == (name, alternatives)
+
+
+def test_a_look_that_could_be_for_any_flaw_of_the_product_names_no_cve() -> None:
+    for score, cve in ((700, (CVE,)), (150, ())):
+        told = account([], (), [named("box", score, grade="scan", cve=[CVE])]).flaw
+        assert told is not None
+        assert told.cve == cve
+
+
+def test_a_rule_that_knows_further_cves_is_told_beside_the_flaw() -> None:
+    both = msgspec.structs.replace(rule("both"), cve=(CVE, "CVE-2020-0002"))
+    assert account([both], (0,), [named("box", 700, cve=[CVE])]).rules == (0,)
+
+
+def test_where_people_have_business_the_use_of_an_interface_is_no_attack() -> None:
+    interface, exploit = named("box", 700, kind="missing-authentication"), named("other", 20)
+    assert account([], (), [interface]).flaw is not None
+    assert account([], (), [interface], is_decoy=False) == account([], ())
+    assert account([], (), [named("box", 700, grade="scan")], is_decoy=False) == account([], ())
+    told = account([], (), [interface, exploit], is_decoy=False).flaw
+    assert told is not None
+    assert told.name == "other"
+    suspicious = account([rule("class", "a", "scan")], (0,), [interface], is_decoy=False)
+    assert suspicious.flaw is not None
 
 
 def test_alternatives_are_bounded() -> None:

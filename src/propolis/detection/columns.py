@@ -33,9 +33,11 @@ class Texts:
     ``texts[row]`` is that row's bytes (UTF-8 for strings), cut at ``SCAN_BYTES``; null is empty.
     """
 
-    __slots__ = ("_data", "_offsets")
+    __slots__ = ("_absent", "_column", "_data", "_offsets")
 
     def __init__(self, column: pa.Array) -> None:
+        self._column = column
+        self._absent: NDArray[np.bool_] | None = None
         _, offsets, data = column.buffers()
         self._offsets = (
             memoryview(offsets)[column.offset * 4 :].cast("i")
@@ -49,6 +51,12 @@ class Texts:
             return b""
         start, end = self._offsets[row], self._offsets[row + 1]
         return bytes(self._data[start : min(end, start + SCAN_BYTES)])
+
+    def is_absent(self, row: int) -> bool:
+        """Whether the row has nothing there, not even an empty text."""
+        if self._absent is None:
+            self._absent = np.asarray(self._column.is_null())
+        return bool(self._absent[row])
 
 
 class Rows:

@@ -39,7 +39,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 _PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
 _VIEWS = ("raw", "decoded", "resolved")
 _REQUEST = ("path_decoded", "file", "query", "headers", "body", "parameters", "inputs")
-_HEADER = "header."
+HEADER = "header."
+"""How the name of a field begins that is a header's value."""
+
 _UNICODE = re.compile(rb"[\\%]u00([0-9a-fA-F]{2})")
 _LINE_BREAK = re.compile(rb"[\r\n]+")
 # no possessive group: Python before 3.11.4 loses what it captured
@@ -53,7 +55,7 @@ def has_field(kind: str, name: str) -> bool:
     if name in _VIEWS or name in COLUMNS.get(kind, ()):
         return kind in COLUMNS
     return kind == "RequestReceived" and (
-        name in _REQUEST or (name.startswith(_HEADER) and len(name) > len(_HEADER))
+        name in _REQUEST or (name.startswith(HEADER) and len(name) > len(HEADER))
     )
 
 
@@ -110,7 +112,7 @@ class Fields:
         if name in _PARTS and self.kind == "RequestReceived":
             self._parse()
             return self._known[name]
-        return self.header(name.removeprefix(_HEADER).lower().encode("latin-1", "replace"))
+        return self.header(name.removeprefix(HEADER).lower().encode("latin-1", "replace"))
 
     def _parse(self) -> None:
         payload = self._known["payload"]

@@ -23,8 +23,8 @@ MEMORY_TEXTS = 1_024
 MEMORY_BYTES = 4_096
 """A longer text is judged each time."""
 
-_Key: TypeAlias = tuple[int, tuple[bytes, ...], bytes]
-"""The code of a kind, what an event of it is judged by, and the flaws that the sensor named."""
+_Key: TypeAlias = tuple[int, tuple[bytes, ...], bytes | None]
+"""The code of a kind, what an event of it is judged by, and the flaws that a sensor named, None if none looked."""
 
 _REQUEST = KIND_NAMES.index("RequestReceived")
 
@@ -94,7 +94,8 @@ class Matcher:
             reader = readers.get(kind)
             if reader is None:
                 reader = readers[kind] = _reader(rows, kind)
-            key = (kind, reader(row), flaws[row] if kind == _REQUEST else b"")
+            said = None if kind != _REQUEST or flaws.is_absent(row) else flaws[row]
+            key = (kind, reader(row), said)
             verdict = self._memory.get(key)
             if verdict is None:
                 verdict = self._judge(key)
@@ -108,15 +109,15 @@ class Matcher:
         return cut
 
     def _judge(self, key: _Key) -> Verdict:
-        kind, values, column = KIND_NAMES[key[0]], key[1], key[2]
+        kind, values, said = KIND_NAMES[key[0]], key[1], key[2]
         fields = Fields(kind, values)
         candidates = self._prefilters[kind](fields.scanned())
         fitting = [number for number in candidates if self._predicates[number](fields)]
-        named = self._knowledge.named(column, fields["raw"]) if key[0] == _REQUEST else ()
+        named = self._knowledge.named(said or b"", fields["raw"]) if key[0] == _REQUEST else ()
         canaries = self._knowledge.canaries(fields["raw"])
         verdict = _NOTHING
         if fitting or named or canaries:
-            told = account(self._rules, fitting, named)
+            told = account(self._rules, fitting, named, is_decoy=said is not None)
             verdict = Verdict(told.rules, told.flaw, canaries, told.alternatives, fields)
         self._cut += any(len(value) == SCAN_BYTES for value in values)
         if sum(map(len, values)) <= MEMORY_BYTES:

@@ -1,8 +1,15 @@
 """One request, one account of it: which of the rules and flaws that fit a text is told, and which only stand beside.
 
-The more specific speaks. A flaw by name stands before a rule that knows the same CVE; both stand before rules that only
-know a class of attack (their file has ``weakness``), unless such a rule is surer that harm was meant (its grade is
-higher). Of several classes the one of highest grade and confidence is told; the others are its alternatives.
+The more specific speaks, unless a graver one does. A flaw by name stands before a rule that knows no other CVE; both
+stand before rules that only know a class of attack (their file has ``weakness``). But whoever attacks a product's page
+need not attack the flaw that is found there: a flaw that was only looked for gives way to a rule of higher grade, and
+with it the CVE. Of several classes the one of highest grade and confidence is told; the others are its alternatives.
+
+A step graded *seen*, such as the first page of a product, is what everybody asks for and names nothing.
+
+On a decoy nobody has business. Elsewhere, in the logs of real servers, a look at a page of some product, or the use of
+an interface that ought to be closed, is only that: a step graded *scan* and a flaw of a kind in ``OPEN`` are not told
+there unless a rule finds the request suspicious too.
 """
 
 from collections.abc import Sequence
@@ -12,9 +19,16 @@ import msgspec
 from propolis.detection.claim import Claim, claim_of_step
 from propolis.detection.knowledge import Named
 from propolis.detection.rules import Rule
-from propolis.findings import GRADES
+from propolis.findings import GRADES, Grade
+from propolis.flaws.file import Flaw, Kind, Step
 
 MAX_ALTERNATIVES = 8
+
+CERTAIN_SCORE = 200
+"""A mere look that is less specific than that was at the product: which of its flaws it was for is not said."""
+
+OPEN: frozenset[Kind] = frozenset({"information-disclosure", "missing-authentication"})
+"""Kinds of flaws whose requests are what a legitimate client sends as well."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -25,26 +39,54 @@ class Account(msgspec.Struct, frozen=True):
     alternatives: tuple[str, ...] = ()
 
 
-def account(rules: Sequence[Rule], fitting: Sequence[int], named: Sequence[Named] = ()) -> Account:
+def account(
+    rules: Sequence[Rule], fitting: Sequence[int], named: Sequence[Named] = (), *, is_decoy: bool = True
+) -> Account:
     """What is told of a text that ``fitting`` rules fit and that goes for the ``named`` flaws, best first.
 
-    Alternatives are ``id/step:score`` of flaws and ``id:confidence`` of rules. O(fitting + named).
+    ``is_decoy`` says that a decoy received it. Alternatives are ``id/step:score`` of flaws and ``id:confidence`` of
+    rules. O(fitting + named).
     """
-    flaw = claim_of_step(named[0][0], named[0][1]) if named else None
+    named = [one for one in named if _tells(*one, is_suspect=is_decoy or bool(fitting))]
+    flaw = _claim(*named[0]) if named else None
     known = frozenset(flaw.cve) if flaw else frozenset()
     specific = [
-        number for number in fitting if not rules[number].weakness and known.isdisjoint(rules[number].cve)
+        number
+        for number in fitting
+        if not rules[number].weakness and not (rules[number].cve and known.issuperset(rules[number].cve))
     ]
     classes = sorted(
         (number for number in fitting if rules[number].weakness),
-        key=lambda number: (-GRADES.index(rules[number].grade), -rules[number].confidence, number),
+        key=lambda number: (-_rank(rules[number].grade), -rules[number].confidence, number),
     )
+    graver = [
+        number for number in specific + classes[:1] if flaw and _rank(rules[number].grade) > _rank(flaw.grade)
+    ]
+    if graver:
+        flaw = None
     told = max(
-        [GRADES.index(rules[number].grade) for number in specific]
-        + ([GRADES.index(flaw.grade)] if flaw else []),
+        [_rank(rules[number].grade) for number in specific] + ([_rank(flaw.grade)] if flaw else []),
         default=-1,
     )
-    lead = classes[:1] if classes and GRADES.index(rules[classes[0]].grade) > told else []
-    others = [f"{other.id}/{step.id}:{score}" for other, step, score in named[1:]]
+    lead = classes[:1] if classes and _rank(rules[classes[0]].grade) > told else []
+    others = [f"{other.id}/{step.id}:{score}" for other, step, score in named[1 if flaw else 0 :]]
     others += [f"{rules[number].id}:{rules[number].confidence}" for number in classes if number not in lead]
     return Account(tuple(sorted(specific + lead)), flaw, tuple(others[:MAX_ALTERNATIVES]))
+
+
+def _tells(flaw: Flaw, step: Step, _score: int, *, is_suspect: bool) -> bool:
+    """Whether a request for this step says anything of who sent it."""
+    if step.grade == "seen":
+        return False
+    return is_suspect or not (step.grade == "scan" or flaw.kind in OPEN)
+
+
+def _claim(flaw: Flaw, step: Step, score: int) -> Claim:
+    claim = claim_of_step(flaw, step)
+    if step.grade == "scan" and score < CERTAIN_SCORE:
+        return msgspec.structs.replace(claim, cve=())
+    return claim
+
+
+def _rank(grade: Grade) -> int:
+    return GRADES.index(grade)

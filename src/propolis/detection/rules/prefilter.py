@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import hyperscan
 import msgspec
 
+from propolis.detection.fields import HEADER
 from propolis.detection.rules.rule import LANGUAGES, Every, Node, Not, Some, Test
 
 _LITERAL = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
@@ -69,6 +70,8 @@ class Prefilter:
 
     def _formula(self, node: Node) -> Formula:
         match node:
+            case Test(field, "exists", (b"true",)) if field.startswith(HEADER):
+                return self._atom(field.removeprefix(HEADER).encode("latin-1", "replace"), is_regex=False)
             case Test(_, "exists") | Not():
                 return _ANYTHING
             case Test(_, "is", values, every):

@@ -55,7 +55,8 @@ class Engine:
     batches from the same state give the same findings in the same order. Rows whose source could be forged
     (``spoofable``) give no finding and count nowhere: they say nothing of who sent them.
 
-    Cost: about 1 µs a row, 50 µs for a request not met before and 10 µs for another text, 6 µs a finding; 120 µs for a
+    Cost: about 1 µs a row, 50 µs for a short request not met before (milliseconds for one of 64 KiB), 10 µs for another
+    text, 6 µs a finding; 120 µs for a
     batch of one connection.
     """
 

@@ -64,6 +64,9 @@ class _Assembler:
                 draft.reply = self._reply(draft)
             except _NotTold:  # what it should show is not to be had; the request is recognised all the same
                 draft.reply = Reply(headers=("Content-Type: text/html; charset=UTF-8",))
+        anywhere = [draft for draft in self._drafts if draft.recognised.is_anywhere]
+        lost = [draft for draft in anywhere if not self._ask_by_value(draft)]
+        self._drafts = [draft for draft in self._drafts if all(draft is not one for one in lost)]
         steps = self._steps()
         identity = describe.identity(name)
         return Flaw(
@@ -116,7 +119,8 @@ class _Assembler:
 
     def _until(self, draft: _Draft) -> list[_Draft]:
         """A step and those before it, the latest first."""
-        return self._drafts[self._drafts.index(draft) :: -1]
+        at = next(place for place, one in enumerate(self._drafts) if one is draft)
+        return self._drafts[at::-1]
 
     def _capture(self, draft: _Draft, term: Expr) -> str | None:
         """The variable that holds a term, which is then extracted from the latest request that shows it."""
@@ -153,8 +157,6 @@ class _Assembler:
         """Steps in the order of the story; requests that are the same but for how they are asked are one step."""
         steps: list[Step] = []
         for draft in self._drafts:
-            if draft.recognised.is_anywhere and not self._ask_by_value(draft):
-                continue
             step = self._step(draft, len(steps))
             same = next((one for one in reversed(steps) if one.match == step.match), None)
             if same is not None and (same.reply, same.extract) == (step.reply, step.extract):

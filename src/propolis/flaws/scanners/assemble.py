@@ -86,7 +86,7 @@ class _Assembler:
         """Recognise every request, and note where in it the unknowns stand."""
         for scene in self._story.scenes:
             for place, exchange in enumerate(scene.exchanges):
-                recognised = recognise(wire(self._marks.text(exchange.request)), self._marks)
+                recognised = recognise(wire(self._marks.text(exchange.request), exchange.form), self._marks)
                 terms = list(selectors(recognised, self._marks.terms))
                 is_last = place == len(scene.exchanges) - 1
                 self._drafts.append(_Draft(exchange, recognised, terms, {}, Reply(), is_last))

@@ -55,7 +55,14 @@ class Join(msgspec.Struct, frozen=True, tag=True):
     parts: tuple["Expr", ...]
 
 
-Expr: TypeAlias = Literal | Name | Call | Operation | Join
+class Braced(msgspec.Struct, frozen=True, tag=True):
+    """An expression in braces, and how they were written: they stay if nobody knows what is in them."""
+
+    inner: "Expr"
+    text: str
+
+
+Expr: TypeAlias = Literal | Name | Call | Operation | Join | Braced
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -113,7 +120,7 @@ def parse_text(text: str, depth: int = 0) -> Expr:
         if inner is None:
             parts.append(Literal(text[at:end].encode()))
         else:
-            parts += (Literal(text[at:start].encode()), inner)
+            parts += (Literal(text[at:start].encode()), Braced(inner, text[start:end]))
         at = end
     parts.append(Literal(text[at:].encode()))
     return join(parts)
@@ -142,8 +149,10 @@ def names(expr: Expr) -> Iterator[str]:
     match expr:
         case Name(name):
             yield name
-        case Call(arguments=inner) | Operation(operands=inner) | Join(parts=inner):
-            for one in inner:
+        case Braced(inner):
+            yield from names(inner)
+        case Call(arguments=several) | Operation(operands=several) | Join(parts=several):
+            for one in several:
                 yield from names(one)
         case _:
             return
@@ -152,12 +161,14 @@ def names(expr: Expr) -> Iterator[str]:
 def calls(expr: Expr) -> Iterator[str]:
     """Every function that a tree calls."""
     match expr:
-        case Call(function, inner):
+        case Braced(inner):
+            yield from calls(inner)
+        case Call(function, several):
             yield function
-            for one in inner:
+            for one in several:
                 yield from calls(one)
-        case Operation(operands=inner) | Join(parts=inner):
-            for one in inner:
+        case Operation(operands=several) | Join(parts=several):
+            for one in several:
                 yield from calls(one)
         case _:
             return

@@ -48,6 +48,8 @@ class Want(msgspec.Struct, frozen=True):
     is_wanted: bool
     is_nocase: bool = False
     order: str = "=="
+    is_trimmed: bool = False
+    """Of a length: blanks at the ends do not count."""
 
 
 class All(msgspec.Struct, frozen=True):
@@ -237,7 +239,9 @@ def _comparison(order: str, left: Expr, right: Expr, context: Context) -> Formul
     if isinstance(left, Call) and left.function == "len" and isinstance(right, Literal):
         viewed = _view(left.arguments[0], context)
         if viewed is not None:
-            return Want(viewed[1], "length", viewed[0], Literal(_figure(right)), is_wanted=True, order=order)
+            is_trimmed = "trimspace" in dsl.calls(left)
+            length = Literal(_figure(right))
+            return Want(viewed[1], "length", viewed[0], length, is_wanted=True, order=order, is_trimmed=is_trimmed)
     viewed = _view(left, context)
     if viewed is None or order not in {"==", "!="} or _view(right, context) is not None:
         return None

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
 from propolis.flaws.scanners import dsl
-from propolis.flaws.scanners.dsl import Call, Expr, Join, Literal, Name, Operation, Value
+from propolis.flaws.scanners.dsl import Braced, Call, Expr, Join, Literal, Name, Operation, Value
 from propolis.flaws.scanners.regexes import searches
 
 MAX_BYTES = 1_048_576
@@ -46,6 +46,8 @@ def evaluate(expr: Expr, lookup: Lookup) -> Value:
             return b"".join(text(evaluate(part, lookup)) for part in parts)
         case Operation(operator, operands):
             return _operate(operator, operands, lookup)
+        case Braced(inner):
+            return evaluate(inner, lookup)
         case Call(name, arguments):
             return call(name, [evaluate(argument, lookup) for argument in arguments])
         case _ as never:

@@ -22,7 +22,7 @@ from propolis.flaws.scanners.formula import All, Formula, Some, Want
 from propolis.flaws.scanners.messages import wire
 from propolis.flaws.scanners.response import Response, holds
 from propolis.flaws.scanners.story import Payloads, Story, choices, context, is_numbered
-from propolis.flaws.scanners.template import Block
+from propolis.flaws.scanners.template import Block, Form
 from propolis.flaws.scanners.unknowns import draw
 from propolis.flaws.scene import Scene, scene
 from propolis.flaws.session import Session
@@ -89,7 +89,7 @@ class _Player:
         is_matched = False
         for index, text in enumerate(block.requests, 1):
             request = self._story.resolver.text(text, payloads, is_literal=block.is_literal)
-            response = self._ask(request)
+            response = self._ask(request, block.form)
             if response is None:
                 self._why = f"request {index} is not recognised"
                 response = Response(404, (), b"")
@@ -102,8 +102,8 @@ class _Player:
                 is_matched |= self._is_matched(block, payloads, index, responses)
         return is_matched
 
-    def _ask(self, request: Expr) -> Response | None:
-        raw = wire(functions.render(request, self._lookup))
+    def _ask(self, request: Expr, form: Form) -> Response | None:
+        raw = wire(functions.render(request, self._lookup), form)
         asked = Request.parse(raw)
         found = self._catalogue.matches(asked, self._session)
         self._sent.append((raw, found[0].step.id if found else ""))

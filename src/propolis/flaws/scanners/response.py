@@ -86,7 +86,8 @@ def _holds(want: Want, response: Response, responses: dict[int, Response], looku
     if want.kind in {"status", "length", "duration"}:
         held = {"status": response.status, "duration": response.seconds}.get(want.kind)
         if held is None:
-            held = len(functions.text(response.part(want.part) or b""))
+            shown = functions.text(response.part(want.part) or b"")
+            held = len(shown.strip() if want.is_trimmed else shown)
         return ordered(held, want.order, functions.number(functions.evaluate(want.value, lookup)))
     if want.kind == "versions":
         version = functions.text(lookup(want.part) or b"").decode("latin-1")

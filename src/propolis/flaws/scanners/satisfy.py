@@ -356,7 +356,7 @@ def _sized(body: bytes, want: Want, lookup: Lookup) -> bytes:
     figure = int(functions.number(functions.evaluate(want.value, lookup)))
     least = figure + (want.order == ">")
     if want.order in {"==", ">=", ">"} and len(body) < least <= MAX_PADDING:
-        return body + b" " * (least - len(body))
+        return body + (b"." if want.is_trimmed else b" ") * (least - len(body))
     if want.order == "==" and figure == 0:
         return b""
     return body

@@ -21,7 +21,7 @@ from propolis.flaws.scanners.functions import compare_versions
 from propolis.flaws.scanners.marks import Marks, names_of
 from propolis.flaws.scanners.response import Response
 from propolis.flaws.scanners.satisfy import Task, Unmet
-from propolis.flaws.scanners.template import Block, Extractor, Template, suffix
+from propolis.flaws.scanners.template import Block, Extractor, Form, Template, suffix
 from propolis.flaws.scanners.unknowns import ANYTHING, Resolver, Unknown, is_number
 
 MAX_CHOICES = 48
@@ -53,6 +53,7 @@ class Exchange(msgspec.Struct, frozen=True):
     index: int
     payloads: Payloads
     request: Expr
+    form: Form
     response: Response
 
 
@@ -119,7 +120,7 @@ def is_numbered(block: Block) -> bool:
 
 def is_one_story(block: Block) -> bool:
     """Whether requests without numbered matchers build on one another, so that only the last can succeed."""
-    if len(block.requests) < 2 or not block.is_raw:
+    if len(block.requests) < 2 or block.form == "path":
         return False
     names = {one.name for one in block.extractors if one.name}
     text = "\n".join(block.requests)
@@ -249,7 +250,7 @@ class _Teller:
         else:
             responses, verdict, why = self._apart(number, block, payloads, count)
         exchanges = tuple(
-            Exchange(number, index, payloads, request, responses[index])
+            Exchange(number, index, payloads, request, block.form, responses[index])
             for index, request in enumerate(requests, 1)
         )
         return Scene(exchanges, verdict, why)

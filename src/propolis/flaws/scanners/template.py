@@ -20,6 +20,9 @@ MAX_DEPTH = 32
 MatcherKind: TypeAlias = Literal["word", "regex", "status", "size", "binary", "dsl", "xpath"]
 ExtractorKind: TypeAlias = Literal["regex", "kval", "json", "xpath", "dsl"]
 
+Form: TypeAlias = Literal["path", "raw", "unsafe"]
+"""How requests are given: methods and paths, whole messages, or whole messages that are sent as they stand."""
+
 _SUFFIX: Final = re.compile(r"_(\d{1,2})$")
 
 
@@ -63,7 +66,7 @@ class Block(msgspec.Struct, frozen=True):
     attack: str
     is_literal: bool
     """``skip-variables-check``: braces nobody knows are sent as they are."""
-    is_raw: bool
+    form: Form
     is_followed: bool
     """Whether redirects are followed."""
 
@@ -134,7 +137,7 @@ def _block(block: dict[str, Any]) -> Block:
         payloads={_text(key): _payload(value) for key, value in payloads.items()},
         attack=_text(block.get("attack")).lower(),
         is_literal=bool(block.get("skip-variables-check")),
-        is_raw=bool(raw),
+        form="path" if not raw else "unsafe" if block.get("unsafe") else "raw",
         is_followed=bool(block.get("redirects") or block.get("host-redirects")),
     )
 

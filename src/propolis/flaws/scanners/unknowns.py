@@ -14,7 +14,7 @@ from typing import Literal as Choice
 import msgspec
 
 from propolis.flaws.scanners import dsl, functions
-from propolis.flaws.scanners.dsl import Call, Expr, Join, Literal, Name, Operation
+from propolis.flaws.scanners.dsl import Braced, Call, Expr, Join, Literal, Name, Operation
 from propolis.flaws.scanners.template import Template
 
 MAX_SUBSTITUTIONS = 24
@@ -90,9 +90,14 @@ class Resolver:
         match expr:
             case Name(name):
                 found = self._name(name, payloads, is_literal=is_literal, depth=depth)
-                return self._add_given(name) if found is None and not is_matcher else found or expr
+                if found is None and not (is_matcher or is_literal or "." in name):
+                    return self._add(Unknown(name, "given", r"[^&\r\n]*", expr))
+                return found or expr
             case Join(parts):
                 return dsl.join([inner(part) for part in parts])
+            case Braced(braced, text):
+                known = inner(braced)
+                return known if all(name in self.unknowns for name in dsl.names(known)) else Literal(text.encode())
             case Call(function, arguments):
                 return self._call(function, tuple(inner(argument) for argument in arguments))
             case Operation(operator, operands):
@@ -125,7 +130,7 @@ class Resolver:
             return dsl.join(
                 [Literal(b"http://"), self._add(Unknown("Hostname", "host", ANYTHING, Name(name)))]
             )
-        return Literal(f"{{{{{name}}}}}".encode()) if is_literal or "." in name else None
+        return None
 
     def _leaf(self, name: str) -> Unknown | None:
         """The unknown that nuclei itself, or an earlier answer, gives this name."""
@@ -138,9 +143,6 @@ class Resolver:
         if name in self._dynamic or re.match(r"http_\d+_", name):
             return Unknown(name, "dynamic", ANYTHING, Name(name))
         return None
-
-    def _add_given(self, name: str) -> Name:
-        return self._add(Unknown(name, "given", r"[^&\r\n]*", Name(name)))
 
     def _call(self, function: str, arguments: tuple[Expr, ...]) -> Expr:
         call = Call(function, arguments)

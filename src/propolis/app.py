@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
@@ -25,7 +26,8 @@ def sensor(config: Config, index: int) -> Coroutine[Any, Any, None]:
     from propolis.sensors import worker  # noqa: PLC0415 - the same
 
     check_names(config, "lures", config.lures, {lure.name for lure in CATALOGUE})
-    return worker.run(config, index, SystemClock(), CATALOGUE)
+    siblings = workers_of(config, os.cpu_count() or 1)
+    return worker.run(config, index, SystemClock(), CATALOGUE, siblings=siblings)
 
 
 def detect(config: Config, index: int) -> Coroutine[Any, Any, None]:

@@ -30,6 +30,7 @@ from propolis.sensors.flaws import Flaws, open_flaws
 from propolis.sensors.journal import Journal
 from propolis.sensors.limits import Guests, Tally
 from propolis.sensors.listen import listen
+from propolis.sensors.steer import steer
 from propolis.stream import Publisher, Pulse, Stream, address_of, connect
 
 SWITCH_SECONDS = 0.0005
@@ -43,8 +44,10 @@ SPARE_FILES = 256
 FINISH_SECONDS = 2.0
 
 
-async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type[Lure]]) -> None:
-    """Listen, until cancelled. ``index`` tells workers of one sensor apart."""
+async def run(
+    config: Config, index: int, clock: Clock, catalogue: Iterable[type[Lure]], *, siblings: int = 1
+) -> None:
+    """Listen, until cancelled. ``index`` tells workers of one sensor apart, ``siblings`` is how many there are."""
     address = address_of(config)
     sys.setswitchinterval(SWITCH_SECONDS)
     _allow_files(config.sensors.max_connections + SPARE_FILES)
@@ -75,6 +78,8 @@ async def run(config: Config, index: int, clock: Clock, catalogue: Iterable[type
                 partial(Conversation, post), sock=listener, backlog=BACKLOG
             )
             stack.callback(server.close)
+            if siblings > 1 and not config.sensors.proxies:  # behind a proxy all come from one address
+                steer(listener, siblings)
         detail = f"worker {index}, ports {_ports(config)}, {recovered} batches recovered"
         tell(StageStarted(stage="sensor", detail=detail))
         tasks.create_task(worker.sweep(), name="sweep")

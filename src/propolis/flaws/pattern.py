@@ -26,7 +26,7 @@ Found: TypeAlias = "re2._Match[bytes]"  # noqa: SLF001 - it has no public name
 _OPTIONS = re2.Options()
 _OPTIONS.dot_nl = True
 _OPTIONS.log_errors = False
-_OPTIONS.encoding = re2.Options.Encoding.LATIN1
+_OPTIONS.encoding = re2.Options.Encoding.LATIN1  # type: ignore[attr-defined, unused-ignore] # the stubs lack it
 _OPTIONS.max_mem = MAX_MEMORY
 
 _CURES = {

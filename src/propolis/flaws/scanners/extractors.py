@@ -37,6 +37,9 @@ class Shown(msgspec.Struct, frozen=True):
     body: bytes = b""
     header: bytes = b""
     leaf: tuple[Path, bytes] | None = None
+    extractor: Extractor | None = None
+    """Which is to take the value; ``None`` if nobody checks."""
+    value: bytes = b""
 
 
 def extract(
@@ -66,6 +69,13 @@ def show(
     extractor: Extractor, value: bytes, draws: random.Random, lookup: Lookup, branch: int
 ) -> Shown | None:
     """What lets an extractor find a value; ``None`` if it cannot find this one. ``branch`` picks among its patterns."""
+    shown = _shown(extractor, value, draws, lookup, branch)
+    return shown and msgspec.structs.replace(shown, extractor=extractor, value=value)
+
+
+def _shown(
+    extractor: Extractor, value: bytes, draws: random.Random, lookup: Lookup, branch: int
+) -> Shown | None:
     if not extractor.values:
         return None
     text = extractor.values[branch % len(extractor.values)]

@@ -241,7 +241,9 @@ def _comparison(order: str, left: Expr, right: Expr, context: Context) -> Formul
         if viewed is not None:
             is_trimmed = "trimspace" in dsl.calls(left)
             length = Literal(_figure(right))
-            return Want(viewed[1], "length", viewed[0], length, is_wanted=True, order=order, is_trimmed=is_trimmed)
+            return Want(
+                viewed[1], "length", viewed[0], length, is_wanted=True, order=order, is_trimmed=is_trimmed
+            )
     viewed = _view(left, context)
     if viewed is None or order not in {"==", "!="} or _view(right, context) is not None:
         return None

@@ -24,7 +24,11 @@ def wire(message: bytes, form: Form) -> bytes:
     method, target, version = request_line(first, form)
     if _MULTIPART.search(head):
         body = body.replace(b"\n", b"\r\n") + b"\r\n"
-    kept = [line.strip() for line in lines if line.strip() and line.partition(b":")[0].strip().lower() not in _FRAMING]
+    kept = [
+        line.strip()
+        for line in lines
+        if line.strip() and line.partition(b":")[0].strip().lower() not in _FRAMING
+    ]
     if body or method not in _WITHOUT_BODY:
         kept.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join([b" ".join((method, target, version)), *kept, b"", body])
@@ -41,7 +45,11 @@ def request_line(line: bytes, form: Form) -> tuple[bytes, bytes, bytes]:
         target, minor = rest.strip(), b"1.1"
     if form == "raw":
         target = target.split(b" ", 1)[0]
-    return method or b"GET", origin_form(target.strip()), b"HTTP/1.1" if minor.strip() != b"1.0" else b"HTTP/1.0"
+    return (
+        method or b"GET",
+        origin_form(target.strip()),
+        b"HTTP/1.1" if minor.strip() != b"1.0" else b"HTTP/1.0",
+    )
 
 
 def origin_form(target: bytes) -> bytes:

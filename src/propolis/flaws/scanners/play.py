@@ -4,6 +4,7 @@ Every unknown is drawn, the requests go through the catalogue, and the answers t
 """
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +16,7 @@ from propolis.flaws.file import Flaw
 from propolis.flaws.index import Catalogue
 from propolis.flaws.reply import answer
 from propolis.flaws.request import Request
-from propolis.flaws.scanners import formula, functions
+from propolis.flaws.scanners import dsl, formula, functions
 from propolis.flaws.scanners.dsl import Expr, Value
 from propolis.flaws.scanners.extractors import extract
 from propolis.flaws.scanners.formula import All, Formula, Some, Want
@@ -65,6 +66,7 @@ class _Player:
         self._is_third_given = is_third_given
         self._values: dict[str, bytes] = {}
         self._taken: dict[str, bytes] = {}
+        self._last: dict[int, Response] = {}
         self._sent: list[tuple[bytes, str]] = []
         self._why = ""
 
@@ -89,11 +91,15 @@ class _Player:
         is_matched = False
         for index, text in enumerate(block.requests, 1):
             request = self._story.resolver.text(text, payloads, is_literal=block.is_literal)
+            unknown = self._unanswered(request)
+            if unknown and not block.is_literal:
+                self._why = f"request {index} of {block.id or 'the block'} lacks {', '.join(unknown)}"
+                return is_matched
             response = self._ask(request, block.form)
             if response is None:
                 self._why = f"request {index} is not recognised"
                 response = Response(404, (), b"")
-            responses[index] = response
+            responses[index] = self._last[self._story.template.blocks.index(block) + 1] = response
             for extractor in block.extractors:
                 value = extract(extractor, responses, index, self._lookup)
                 if value is not None and extractor.name:
@@ -101,6 +107,10 @@ class _Player:
             if index == len(block.requests) or not is_numbered(block):
                 is_matched |= self._is_matched(block, payloads, index, responses)
         return is_matched
+
+    def _unanswered(self, request: Expr) -> list[str]:
+        """Values that no answer has given yet: a scanner does not send what it cannot fill in."""
+        return [name for name in dsl.names(request) if self._lookup(name) is None]
 
     def _ask(self, request: Expr, form: Form) -> Response | None:
         raw = wire(functions.render(request, self._lookup), form)
@@ -118,6 +128,9 @@ class _Player:
             return self._taken[name]
         if name in self._values:
             return self._values[name]
+        told = re.fullmatch(r"http_(\d+)_(.+)", name)
+        if told and (earlier := self._last.get(int(told[1]))) is not None:
+            return earlier.part(told[2].lower())
         unknown = self._story.resolver.unknowns.get(name)
         if unknown is None or unknown.kind == "dynamic":
             return None

@@ -255,11 +255,15 @@ class _Work:
                 or self._request[f"file.{name}"] is None
             ):
                 continue
-            self._condition(f"file.{name}", part.file_name, name=f"file.{name}")
+            if self._request[f"file.{name}"] == part.file_name:
+                self._condition(f"file.{name}", part.file_name, name=f"file.{name}")
             self._seek(f"file.{name}", part.file_name, is_decoded=True)
-            self._seek(f"part.{name}", part.content, is_decoded=True)
+            # a part of the same name before it hides this one
+            is_first = self._request[f"part.{name}"] == part.content
+            if is_first:
+                self._seek(f"part.{name}", part.content, is_decoded=True)
             if part.content.strip():
-                self._loose(f"part.{name}", part.content)
+                self._loose(f"part.{name}" if is_first else "body", part.content)
 
     def _condition(self, field: str, value: bytes, *, name: str) -> None:
         """What a field must be: equal, alike, or holding the pieces that are known."""

@@ -31,7 +31,7 @@ class Response(msgspec.Struct, frozen=True):
     def head(self) -> bytes:
         """Status line and headers, as they are matched."""
         lines = [b"HTTP/1.1 %d %s" % (self.status, REASONS.get(self.status, "").encode())]
-        lines += [name + b": " + value for name, value in self.headers]
+        lines += [canonical(name) + b": " + value for name, value in self.headers]
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def part(self, name: str) -> Value | None:
@@ -64,6 +64,11 @@ class Response(msgspec.Struct, frozen=True):
                 if cookie.strip().decode("latin-1").lower() == name.lower():
                     return rest.partition(b";")[0].strip()
         return None
+
+
+def canonical(name: bytes) -> bytes:
+    """A header's name as Go's client shows it, whatever was sent (``textproto.CanonicalMIMEHeaderKey``)."""
+    return b"-".join(word[:1].upper() + word[1:].lower() for word in name.split(b"-"))
 
 
 def holds(want: Want, responses: dict[int, Response], lookup: Lookup) -> bool:

@@ -17,11 +17,11 @@ from propolis.flaws.scanners import functions
 from propolis.flaws.scanners.compose import MIMES, Shape, compose, shapes
 from propolis.flaws.scanners.contents import CONTENTS
 from propolis.flaws.scanners.dsl import Literal
-from propolis.flaws.scanners.extractors import HEADERS, Shown, plant
+from propolis.flaws.scanners.extractors import HEADERS, Shown, extract, plant
 from propolis.flaws.scanners.formula import Want
 from propolis.flaws.scanners.functions import Lookup, NotComputedError
 from propolis.flaws.scanners.regexes import PatternError, compiled, sample
-from propolis.flaws.scanners.response import Response, holds, ordered
+from propolis.flaws.scanners.response import Response, canonical, holds, ordered
 
 MAX_TRIES = 120
 MAX_BRANCHES = 4
@@ -62,11 +62,18 @@ def satisfy(task: Task, lookup: Lookup, draws: random.Random) -> Response:
     missing: Want | None = None
     for response in islice(_responses(task, lookup, draws), MAX_TRIES):
         missing = next((want for want in task.wants if not _is_met(want, task, response, lookup)), None)
-        if missing is None:
+        if missing is None and all(_is_found(shown, task, response, lookup) for shown in task.shown):
             return response
     if missing is None:
-        raise Unmet("nothing can be tried")
+        raise Unmet("what is to be extracted is not found")
     raise Unmet(f"{missing.kind} {missing.part} {_shown(missing, lookup)!r}")
+
+
+def _is_found(shown: Shown, task: Task, response: Response, lookup: Lookup) -> bool:
+    """Whether what is shown for an extractor is what it takes."""
+    if shown.extractor is None:
+        return True
+    return extract(shown.extractor, {**task.others, task.at: response}, task.at, lookup) == shown.value
 
 
 def _is_met(want: Want, task: Task, response: Response, lookup: Lookup) -> bool:
@@ -269,7 +276,8 @@ def _place(head: _Head, text: bytes) -> None:
     if text in head.text() or _STATUS_LINE.search(text):
         return
     line = _LINE.fullmatch(text)
-    if line and (line[2] or not line[3] or line[1].lower().replace(b"-", b"_").decode() in HEADERS):
+    is_known = line is not None and line[1].lower().replace(b"-", b"_").decode() in HEADERS
+    if line and (is_known or (canonical(line[1]) == line[1] and (line[2] or not line[3]))):
         value = line[3] if line[3].strip() else _usual(line[1])
         head.put(line[1], value)
         return
@@ -299,7 +307,11 @@ def _guessed(text: bytes) -> tuple[bytes, bytes]:
             -1:
         ] != b"=" else text + b"1; path=/"
     if re.fullmatch(rb"(?i)[a-z][a-z0-9]*(?:-[a-z0-9]+)+", text):
-        return text, b"1"
+        return (
+            (text, b"1")
+            if canonical(text) == text
+            else (b"Content-Disposition", b"attachment; filename=" + text)
+        )
     if re.search(rb"(?i)sess|cookie|logged|token|auth|phpsess|user|csrf", text) and re.fullmatch(
         rb"[\w.\-]+", text
     ):

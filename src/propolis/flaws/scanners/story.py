@@ -38,7 +38,7 @@ _LOOKS: Final = {
     "hexencode": "[0-9a-f]*",
 }
 _FORMS: Final = (
-    ("alnum(10)", b"zx%03dkqvwj"),
+    ("alnum(10)", b"zX%03dkQvWj"),
     ("digits(10)", b"9174%03d825"),
     ("hexes(16)", b"b7%03de4c91d05afc2"),
     ("uuid4()", b"5b0e7c1d-4a%02d-4f3e-9c6b-2d8a71e90f35"),
@@ -198,7 +198,7 @@ class _Teller:
         yield from (("", version) for version in self._versions(extractor.name))
         natural = wanted_text(extractor, self._draws, self._lookup)
         if self._is_path(extractor.name):
-            yield "'/' + alnum(8)", b"/zx%03dkqj" % index
+            yield "'/' + alnum(8)", b"/zX%03dkQj" % index
             yield "'/' + letters(8)", b"/zx%ckqjvw" % (97 + index % 26)
         elif len(natural) > 11 and re.fullmatch(rb"[0-9a-f]+", natural):
             yield f"hexes({len(natural)})", (b"b7%03de4c91d05afc2" % index * 32)[: len(natural)]
@@ -208,7 +208,7 @@ class _Teller:
         if 4 < len(natural) < 65 and natural.isalnum():
             drawn = "".join(self._draws.choice("0123456789") for _ in natural)
             yield f"digits({len(natural)})", drawn.encode()
-            mixed = b"zx%03dkqvwj" % index * 8
+            mixed = b"zX%03dkQvWj" % index * 8
             yield f"alnum({len(natural)})", mixed[: len(natural)]
         yield "", natural
 
@@ -336,6 +336,7 @@ class _Teller:
     def _shown(self, number: int, block: Block, index: int, branch: int) -> tuple[Shown, ...] | None:
         """What a response must show for the extractors that read it; ``None`` if one of them cannot be served."""
         found: list[Shown] = []
+        served, wanted = set[str](), set[str]()
         for extractor in block.extractors:
             if extractor.name not in self._uses or self._place(number, block, extractor) != index:
                 continue
@@ -343,10 +344,13 @@ class _Teller:
             if value is None:
                 value = wanted_text(extractor, self._draws, self._lookup) or b"zx000kqvwj"
             shown = show(extractor, value, self._draws, self._lookup, branch)
-            if shown is None and extractor.kind != "dsl":
-                return None
+            wanted.add(extractor.name)
+            if shown is not None or extractor.kind == "dsl":
+                served.add(extractor.name)
             if shown is not None:
                 found.append(shown)
+        if wanted - served:
+            return None
         for name in self._uses:
             told = re.match(r"http_(\d+)_(.+)", name)
             if told and int(told[1]) == number + 1 and index == len(block.requests):

@@ -97,7 +97,11 @@ class Resolver:
                 return dsl.join([inner(part) for part in parts])
             case Braced(braced, text):
                 known = inner(braced)
-                return known if all(name in self.unknowns for name in dsl.names(known)) else Literal(text.encode())
+                return (
+                    known
+                    if all(name in self.unknowns for name in dsl.names(known))
+                    else Literal(text.encode())
+                )
             case Call(function, arguments):
                 return self._call(function, tuple(inner(argument) for argument in arguments))
             case Operation(operator, operands):

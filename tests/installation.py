@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from hive import free_port
 from propolis import supervisor
 from propolis.config import Config, load
 
@@ -132,11 +133,10 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
 
 def free_ports(number: int) -> list[int]:
     """Ports that nobody has, all different."""
-    with contextlib.ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(number)]
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in sockets]
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return list(ports)
 
 
 def configuration(more: str = "") -> str:

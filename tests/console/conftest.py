@@ -18,6 +18,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from hive import free_port
 from propolis.clock import ManualClock, SystemClock
 from propolis.config import Config, load
 from propolis.console import api_token, first_password
@@ -55,12 +56,6 @@ CHROMIUM = (
     "--disable-sync",
     "--window-size=1600,1800",
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configuration(folder: Path) -> Config:

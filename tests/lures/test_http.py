@@ -146,3 +146,30 @@ async def test_sqlmap_tries_everything_and_ends(tmp_path: Path) -> None:
     assert "do not appear to be injectable" in said
     assert "traceback" not in said.lower()
     assert sum(isinstance(event, RequestReceived) for event in events) > 20
+
+
+NAMED = {
+    "nginx": "nginx 1.22.1",
+    "apache": "Apache httpd 2.4",
+    "lighttpd": "lighttpd 1.4.69",
+    "tomcat": "Apache Tomcat",
+    "jetty": "Jetty 9.4",
+    "iis": "Microsoft IIS httpd 10.0",
+    "express": "Node.js (Express middleware)",
+    "python": "SimpleHTTPServer 0.6",
+    "mini_httpd": "mini_httpd 1.30",
+    "boa": "Boa HTTPd 0.94.13",
+    "goahead": "GoAhead",
+}
+"""What nmap 7.93 calls the real ones; it has no name for BusyBox."""
+
+
+async def seen_by_nmap(name: str) -> str:
+    async with serve(HttpLure, Known((), (), name)) as (port, _):
+        return await run("nmap", "-sV", "--version-light", "-Pn", "-p", str(port), "127.0.0.1")
+
+
+@needs("nmap")
+async def test_nmap_names_every_server() -> None:
+    seen = await asyncio.gather(*map(seen_by_nmap, NAMED))
+    assert [name for name, said in zip(NAMED, seen, strict=True) if NAMED[name] not in said] == []

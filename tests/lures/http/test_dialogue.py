@@ -15,10 +15,12 @@ from lures.http.probes import PROBES, request
 from lures.serve import Heard, play, serve, transcript, visit, written
 from propolis.events import CredentialTried, Malformed, RequestReceived
 from propolis.lures.http import HttpLure
-from propolis.lures.http.dialogue import BODY_KEPT_BYTES, BODY_MAX_BYTES, MAX_REQUESTS, SAMPLE_BYTES
+from propolis.lures.http.dialogue import BODY_KEPT_BYTES, SAMPLE_BYTES
 from propolis.lures.http.record.nginx import ROOT, nginx
+from propolis.lures.http.server import load
 
 QUIET_SECONDS = 0.4
+NGINX = load("nginx")
 MASKS = ((rb"(Date|Last-Modified): [^\r]*", rb"\1: -"), (rb'(ETag: (?:W/)?)"[^"]*"', rb"\1-"))
 
 
@@ -142,10 +144,10 @@ def test_a_long_body_is_kept_up_to_a_bound() -> None:
 
 
 def test_too_long_a_body_is_refused_and_ends_the_visit() -> None:
-    raw = request(b"POST /x HTTP/1.1", b"Host: a", b"Content-Length: %d" % (BODY_MAX_BYTES + 1))
+    raw = request(b"POST /x HTTP/1.1", b"Host: a", b"Content-Length: %d" % (NGINX.body_bytes + 1))
     heard = Heard(HttpLure(visit())).feed(raw)
     assert heard.sent.startswith(b"HTTP/1.1 413 ")
-    heard.feed(b"x" * (BODY_MAX_BYTES + 1))
+    heard.feed(b"x" * (NGINX.body_bytes + 1))
     assert heard.hung_up
     assert heard.kinds() == ["RequestReceived"]
 
@@ -194,8 +196,8 @@ def test_a_dripped_giant_head_is_refused_as_well() -> None:
 
 
 def test_a_connection_serves_a_bounded_number_of_requests() -> None:
-    heard = play(HttpLure, request(b"GET /x HTTP/1.1", b"Host: a") * (MAX_REQUESTS + 5))
-    assert len(heard.events) == MAX_REQUESTS
+    heard = play(HttpLure, request(b"GET /x HTTP/1.1", b"Host: a") * (NGINX.requests + 5))
+    assert len(heard.events) == NGINX.requests
     assert heard.hung_up
 
 

@@ -1,15 +1,10 @@
-import asyncio
-import shutil
-import subprocess
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lures.http.talk import Talk
 from propolis.clock import SECOND
 from propolis.lures.http.server import SERVERS
-from propolis.lures.http.site import INDEX, Site, from_http_date, http_date, site
+from propolis.lures.http.site import INDEX, from_http_date, http_date, site
 
 NOW = 1_795_000_000
 
@@ -146,53 +141,3 @@ def test_what_is_written_down_of_iis_has_the_sizes_that_are_known() -> None:
         "405": 1293,
         "411": 344,
     }
-
-
-class _Served(asyncio.Protocol):
-    def __init__(self, place: Site) -> None:
-        self._talk = Talk(place, AT)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._talk.sent = b""
-        self._transport.write(self._talk.feed(data).sent)
-        if self._talk.hung_up:
-            self._transport.close()
-
-
-NAMED = {
-    "nginx": "nginx 1.22.1",
-    "apache": "Apache httpd 2.4",
-    "lighttpd": "lighttpd 1.4.69",
-    "tomcat": "Apache Tomcat",
-    "jetty": "Jetty 9.4",
-    "iis": "Microsoft IIS httpd 10.0",
-    "express": "Node.js (Express middleware)",
-    "python": "SimpleHTTPServer 0.6",
-    "mini_httpd": "mini_httpd 1.30",
-    "boa": "Boa HTTPd 0.94.13",
-    "goahead": "GoAhead",
-}
-"""What nmap 7.93 calls the real ones; it has no name for BusyBox."""
-
-
-async def _seen_by_nmap(name: str) -> str:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Served(site(name, b"a")), "127.0.0.1", 0)
-    async with server:
-        port = str(server.sockets[0].getsockname()[1])
-        command = ("nmap", "-sV", "--version-light", "-Pn", "-p", port, "127.0.0.1")
-        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-        said, _ = await process.communicate()
-    return said.decode()
-
-
-@pytest.mark.root
-@pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
-async def test_nmap_names_every_product() -> None:
-    seen = await asyncio.gather(*map(_seen_by_nmap, NAMED))
-    unnamed = [name for name, said in zip(NAMED, seen, strict=True) if NAMED[name] not in said]
-    assert unnamed == []

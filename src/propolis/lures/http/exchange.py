@@ -15,8 +15,7 @@ from propolis.flaws.index import Match
 from propolis.flaws.reply import Answer, answer, extracted
 from propolis.flaws.request import Request
 from propolis.flaws.scene import scene
-from propolis.lures.http.site import Site
-from propolis.lures.http.wire import RequestLine
+from propolis.lures.http.site import Asker, Site
 from propolis.lures.lure import Knowledge, Tls, Visit
 
 KNOWN = 2_048
@@ -137,16 +136,17 @@ def _tls(tls: Tls | None) -> dict[str, bytes]:
     return {"ja4": tls.ja4.encode(), "ja3": tls.ja3.encode(), "sni": tls.sni.encode(errors="replace")}
 
 
-def dressed(site: Site, made: Answer, line: RequestLine, now: int, *, keep: bool) -> bytes:
+def dressed(site: Site, made: Answer, about: Asker, now: int) -> bytes:
     """A lure's answer as this server sends it, at this time (UTC nanoseconds)."""
     body, headers = made.body, made.headers
     if any(name.lower() == b"transfer-encoding" for name, _ in headers):
         body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
-    only_head = line.method == b"HEAD"
+    only_head = about.method == b"HEAD"
     if not made.is_bare:
         return site.dress(
-            made.status, made.reason, headers, body, now, keep=keep, only_head=only_head, minor=line.minor
-        )
+            made.status, made.reason, headers, body, now,
+            keep=about.keep, only_head=only_head, minor=about.minor, asked=about.asked, served=about.served,
+        )  # fmt: skip
     is_bodiless = made.status in _BODILESS or made.status < 200
     if not is_bodiless and not {name.lower() for name, _ in headers} & _FRAMING:
         headers = (*headers, (b"Content-Length", b"%d" % len(body)))

@@ -1,4 +1,4 @@
-"""Ask a real server and our site of it the same, and tell where they differ."""
+"""Ask a real server and our lure of it the same, and tell where they differ."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,11 +10,12 @@ from shutil import which
 import pytest
 
 from lures.http.probes import PROBES
-from lures.http.talk import Talk
-from propolis.clock import SECOND
+from lures.serve import Heard, visit
+from propolis.clock import SECOND, ManualClock
+from propolis.lures.http import HttpLure
 from propolis.lures.http.record.recipe import Recipe
 from propolis.lures.http.record.server import ask
-from propolis.lures.http.site import Site
+from propolis.lures.http.server import load
 
 NOW = 1_795_000_000 * SECOND
 NAME_BYTES = 60
@@ -50,16 +51,17 @@ def _sorted(found: re.Match[bytes]) -> bytes:
 def different(
     server: str, make: Callable[[], Recipe], *, at_once: int = 16
 ) -> dict[bytes, tuple[bytes, bytes]]:
-    """The probes that the running server and our site of it answer differently, with both answers."""
+    """The probes that the running server and our lure of it answer differently, with both answers."""
     recipe = make()
     with recipe.run() as port, ThreadPoolExecutor(at_once) as pool:
         real = list(pool.map(lambda parts: ask(port, *parts), PROBES))
-    site = Site(server, b"seed", port)
-    installed, ours = recipe.persona.product.encode(), site.persona.product.encode()
+    installed, ours = recipe.persona.product.encode(), load(server).product.encode()
     return {
         name(parts): (theirs, said)
         for parts, (reply, closed) in zip(PROBES, real, strict=True)
-        for theirs, said, hung_up in (_pair(site, parts, reply.replace(installed, ours) if ours else reply),)
+        for theirs, said, hung_up in (
+            _pair(server, port, parts, reply.replace(installed, ours) if ours else reply),
+        )
         if hung_up != closed or not _is_same(server, theirs, said)
     }
 
@@ -71,9 +73,9 @@ def _is_same(server: str, theirs: bytes, ours: bytes) -> bool:
     return theirs == ours
 
 
-def _pair(site: Site, parts: tuple[bytes, ...], reply: bytes) -> tuple[bytes, bytes, bool]:
-    talk = Talk(site, NOW).feed(*parts)
-    return masked(reply), masked(talk.sent), talk.hung_up
+def _pair(server: str, port: int, parts: tuple[bytes, ...], reply: bytes) -> tuple[bytes, bytes, bool]:
+    heard = Heard(HttpLure(visit(persona=server, port=port, clock=ManualClock(NOW)))).feed(*parts)
+    return masked(reply), masked(heard.sent), heard.hung_up
 
 
 def held(server: str, make: Callable[[], Recipe], not_held: Sequence[bytes], *, at_once: int = 16) -> None:

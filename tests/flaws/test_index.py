@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propolis.flaws.file import Case, Flaw, FlawError, Step, load
+from propolis.flaws.file import Case, Flaw, FlawError, Step, load, parse
 from propolis.flaws.file import Tests as Examples
 from propolis.flaws.index import MAX_MATCHES, MAX_SCORE, Catalogue, reference_matches
 from propolis.flaws.request import Request
@@ -32,6 +32,16 @@ def get(target: str, session: Session | None = None, *flaws: Flaw) -> list[str]:
 
 def names(catalogue: Catalogue, request: Request, session: Session) -> list[str]:
     return [f"{match.flaw.id}/{match.step.id}" for match in catalogue.matches(request, session)]
+
+
+FLAW_WITH_A_PAST = """id: past
+name: The second step needs the first
+product: past
+steps:
+  - {id: one, match: {path: /a}}
+  - {id: two, match: {path: /b}, after: [one]}
+tests: {match: [{request: "GET /a HTTP/1.1\\n\\n"}], miss: ["GET / HTTP/1.1\\n\\n"]}
+"""
 
 
 def test_the_most_specific_flaw_comes_first() -> None:
@@ -306,3 +316,14 @@ def test_the_index_finds_what_trying_everything_finds(
         assert tuple((match.flaw.id, match.step.id, match.score) for match in found) == reference_matches(
             flaws, request, session
         )
+
+
+def test_what_is_remembered_of_a_request_gives_way_to_a_source_that_has_a_past() -> None:
+    catalogue = Catalogue([parse(FLAW_WITH_A_PAST, "past.yaml")])
+    blank, known = Session(), Session()
+    raw = b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert catalogue.matches(Request.parse(raw), blank) == ()
+    known.take("past", "one")
+    for _ in range(2):
+        assert [match.step.id for match in catalogue.matches(Request.parse(raw), known)] == ["two"]
+        assert catalogue.matches(Request.parse(raw), blank) == ()

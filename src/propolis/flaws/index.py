@@ -18,6 +18,9 @@ from propolis.flaws.pattern import rarity
 from propolis.flaws.request import Request
 from propolis.flaws.session import Session
 
+KNOWN = 4_096
+KNOWN_BYTES = 2_048
+"""Requests of at most so many bytes of which is remembered what they go for."""
 MAX_MATCHES = 16
 """Flaws that one request is said to go for; the less specific ones after them are left out."""
 MAX_SCORE = 999
@@ -54,9 +57,12 @@ class _Prepared(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    """One way in the index: where it leads, and the literals that guard it."""
+    """One way in the index: where it leads, and the literals that guard it.
 
-    __slots__ = ("guards", "order", "place", "prepared", "step", "way")
+    ``is_personal``: whether it holds depends on what the source did before, too.
+    """
+
+    __slots__ = ("guards", "is_personal", "order", "place", "prepared", "step", "way")
 
     def __init__(self, order: int, prepared: Prepared, place: int, way: Way) -> None:
         self.order = order
@@ -66,6 +72,9 @@ class _Entry:
         self.way = way
         is_guarded = not way.paths or min(map(rarity, way.literals), default=0) >= GUARD_RARITY
         self.guards = way.literals if is_guarded else ()
+        step = self.step
+        unless = step.unless.ways if step.unless is not None else ()
+        self.is_personal = bool(step.needs) or any(each.is_personal for each in (way, *unless))
 
     def match(self, request: Request, session: Session) -> Match | None:
         """What the request is if this way holds for it."""
@@ -78,6 +87,13 @@ class _Entry:
             return None
         score = self.way.weight + (AFTER_POINTS if step.needs else 0)
         return Match(flaw, step.step, min(score, MAX_SCORE), groups)
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What a request goes for, unless the source has a past with one of the ``personal`` flaws."""
+
+    matches: tuple[Match, ...]
+    personal: frozenset[str]
 
 
 class _Bucket:
@@ -118,11 +134,24 @@ class Catalogue:
         """The flaws a request goes for, one step of each, best first, at most :data:`MAX_MATCHES`.
 
         Of a flaw's steps, those are tried first that need an earlier step of this source or a value it was given,
-        then the more specific, then the earlier in the file. O(bytes of the request).
+        then the more specific, then the earlier in the file. O(bytes of the request); many scanners send the same, so
+        what a request goes for from whoever did nothing before is remembered, for the last :data:`KNOWN` of them.
         """
+        sent = request.sent
+        known = self._known.get(sent)
+        if known is not None and not session.remembers(known.personal):
+            return known.matches
         entries = self._candidates(request)
-        if not entries:
-            return ()
+        matches = self._matched(entries, request, session) if entries else ()
+        if known is None and sum(map(len, sent)) <= KNOWN_BYTES:
+            personal = frozenset(entry.prepared.flaw.id for entry in entries if entry.is_personal)
+            if not session.remembers(personal):
+                if len(self._known) >= KNOWN:
+                    self._known.clear()
+                self._known[sent] = _Known(matches, personal)
+        return matches
+
+    def _matched(self, entries: Sequence[_Entry], request: Request, session: Session) -> tuple[Match, ...]:
         found = [(entry, match) for entry in entries if (match := entry.match(request, session)) is not None]
         if len(found) < 2:
             return (found[0][1],) if found else ()
@@ -154,6 +183,7 @@ class Catalogue:
 
     def _open(self, prepared: dict[str, Prepared], older: Literals | None) -> None:
         self._prepared = prepared
+        self._known: dict[tuple[bytes, ...], _Known] = {}
         self.flaws: Mapping[str, Flaw] = {name: known.flaw for name, known in prepared.items()}
         entries = [
             _Entry(order, known, place, way)

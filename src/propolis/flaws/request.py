@@ -34,6 +34,7 @@ class Request:
 
     ``raw`` is the message as sent and ``content`` its body without transfer coding; ``minor`` the version of
     ``HTTP/1.minor``, :data:`HTTP_09` for a request line without one; ``body_offset`` where the body begins in ``raw``.
+    ``sent`` is everything that any field is made of: requests that agree in it agree in every field.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Request:
         "minor",
         "path",
         "raw",
+        "sent",
         "target",
     )
 
@@ -72,6 +74,7 @@ class Request:
         self.body_offset = body_offset
         self.content = content
         self.path = locate(target)
+        self.sent: tuple[bytes, ...] = (raw,)
         self._lines = lines
         self._known: dict[str, bytes | None] = {"method": method, "target": target, "path": self.path}
         self._headers: dict[bytes, bytes] | None = None
@@ -100,6 +103,7 @@ class Request:
         request = cls(method, target, minor, lines, raw, body_offset, content)
         if ja4 or ja3 or sni:
             request._known.update(ja4=ja4 or None, ja3=ja3 or None, sni=sni or None)
+            request.sent = (raw, ja4, ja3, sni)
         return request
 
     @classmethod

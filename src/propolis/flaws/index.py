@@ -151,6 +151,11 @@ class Catalogue:
                 self._known[sent] = _Known(matches, personal)
         return matches
 
+    def personal(self, request: Request) -> frozenset[str] | None:
+        """The flaws with which a source may have a past that makes this request another; ``None`` if not remembered."""
+        known = self._known.get(request.sent)
+        return None if known is None else known.personal
+
     def _matched(self, entries: Sequence[_Entry], request: Request, session: Session) -> tuple[Match, ...]:
         found = [(entry, match) for entry in entries if (match := entry.match(request, session)) is not None]
         if len(found) < 2:

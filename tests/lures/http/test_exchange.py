@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lures.http.probes import PROBES
 from lures.serve import Heard, Known, visit
-from propolis.events import Malformed, RequestReceived
+from propolis.clock import SystemClock
+from propolis.events import Malformed, RequestReceived, pack
 from propolis.flaws.file import parse
 from propolis.lures.http import HttpLure
 
@@ -141,6 +142,21 @@ def test_the_same_bytes_are_told_by_the_catalogue_of_the_moment() -> None:
         [parse(SHOP.replace("path: /plain", "path: /new"), "test.yaml")]
     )
     assert told(lure(known).feed(raw))[0].flaws.startswith("shop/plain:")
+
+
+def test_what_is_answered_from_memory_is_counted_and_gives_way_to_a_past() -> None:
+    known = shop(
+        SHOP.replace("match: {path: /plain}", "match: {path: /plain}\n    after: [token]"), played=("other",)
+    )
+    raw = ask("GET /plain", "", "Connection: close")
+    assert [told(lure(known).feed(raw))[0].flaws for _ in range(3)] == ["", "", ""]
+    known.sessions.of(pack("198.51.100.7"), SystemClock().now()).take("shop", "token")
+    assert told(lure(known).feed(raw))[0].flaws.startswith("shop/plain:")
+    assert told(lure(known, "203.0.113.9").feed(raw))[0].flaws == ""
+    token = ask("GET /token", "", "Connection: close")
+    for _ in range(3):
+        lure(known).feed(token)
+    assert known.hits == {"shop": 4}
 
 
 @pytest.mark.parametrize("parts", PROBES[:80])

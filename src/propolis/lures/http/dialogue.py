@@ -12,7 +12,7 @@ from propolis.lures.http import wire
 from propolis.lures.http.credentials import basic, form
 from propolis.lures.http.exchange import NOTHING, Exchange, Seen, dressed
 from propolis.lures.http.reading import NOWHERE, Reader, Refusal, Request
-from propolis.lures.http.site import site
+from propolis.lures.http.site import Said, site
 from propolis.lures.http.static import Answered, answer, asker, keeps, refuse
 from propolis.lures.lure import Effect, Emit, Hangup, Reply, Visit
 
@@ -88,18 +88,19 @@ class HttpLure:
         is_first = not (self._served or self._buffer or self._asked)
         if not is_first or len(data) > KNOWN_HEAD_BYTES:
             return self._read(data)
-        exchange, said = self._exchange, data
-        if exchange:
-            if exchange.has_past(now):
-                return self._read(data)
-            said = b"%x " % exchange.version() + data
+        exchange = self._exchange
+        said = b"%x " % exchange.version() + data if exchange else data
         known = self._site.answers.get(said, now)
-        if known:
+        if known and not (exchange and exchange.has_past(known.personal, now)):
             self._is_over = True
-            return known
+            if exchange and known.named:
+                exchange.count(known.named)
+            return known.effects
         effects = self._read(data)
-        if self._is_over and not (exchange and exchange.has_past(now)):
-            self._site.answers.put(said, effects, now)
+        if self._is_over and exchange is None:
+            self._site.answers.put(said, Said(tuple(effects)), now)
+        elif self._is_over and exchange and exchange.personal is not None:
+            self._site.answers.put(said, Said(tuple(effects), exchange.personal, exchange.named), now)
         return effects
 
     def _read(self, data: bytes) -> list[Effect]:

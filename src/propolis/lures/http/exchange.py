@@ -4,7 +4,7 @@ Recognising is not answering: every flaw in the catalogue is recognised, and onl
 plays answer. Everybody else gets what the web server itself would say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -46,9 +46,13 @@ _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Exchange:
-    """The requests of one visit."""
+    """The requests of one visit.
 
-    __slots__ = ("_flaws", "_port", "_source", "_tls", "_visit")
+    ``personal`` are the flaws that could make the answers so far others for a source with a past; ``None`` once a lure
+    has answered, because that is for this source alone. ``named`` are the flaws that were gone for.
+    """
+
+    __slots__ = ("_flaws", "_port", "_source", "_tls", "_visit", "named", "personal")
 
     def __init__(self, visit: Visit, flaws: Knowledge) -> None:
         self._flaws = flaws
@@ -56,10 +60,12 @@ class Exchange:
         self._port = visit.target_port
         self._source = pack(visit.source_ip)
         self._tls = _tls(visit.tls)
+        self.personal: frozenset[str] | None = frozenset()
+        self.named: tuple[str, ...] = ()
 
-    def has_past(self, now: int) -> bool:
-        """Whether this source was ever answered by a lure: then what it is told may depend on what it was told."""
-        return self._flaws.sessions.knows(self._source, now)
+    def has_past(self, flaws: frozenset[str], now: int) -> bool:
+        """Whether this source was told or did something with one of these flaws, at this time (UTC nanoseconds)."""
+        return bool(flaws) and self._flaws.sessions.peek(self._source, now).remembers(flaws)
 
     def version(self) -> int:
         """Changes with the catalogue."""
@@ -79,6 +85,11 @@ class Exchange:
         """A request as conditions read it."""
         return Request.of(method, target, minor, lines, raw, body_offset, content, **self._tls)
 
+    def count(self, named: Iterable[str]) -> None:
+        """Count a request that goes for these flaws."""
+        for flaw in named:
+            self._flaws.recognised(flaw)
+
     def look_at(self, raw: bytes, now: int) -> Seen:
         """As :meth:`look`, at a message that the server would refuse."""
         return self.look(Request.parse(raw, **self._tls), now)
@@ -88,11 +99,15 @@ class Exchange:
         flaws = self._flaws
         session = flaws.sessions.peek(self._source, now)
         matches = flaws.catalogue.matches(request, session)
+        if self.personal is not None:
+            more = flaws.catalogue.personal(request)
+            self.personal = None if more is None else self.personal | more
         if not matches:
             return NOTHING
         named = " ".join(f"{match.flaw.id}/{match.step.id}:{match.score}" for match in matches[:MAX_NAMED])
-        for match in matches[:MAX_NAMED]:
-            flaws.recognised(match.flaw.id)
+        ids = tuple(match.flaw.id for match in matches[:MAX_NAMED])
+        self.named += ids
+        self.count(ids)
         played = flaws.plays(self._port)
         chosen = next((match for match in matches if match.flaw.product in played), None)
         if chosen is None:
@@ -110,6 +125,7 @@ class Exchange:
             chance=visit.random,
             mint=flaws.mint,
         )
+        self.personal = None
         made = answer(chosen, request, flaws.sessions.of(self._source, now), stage, _searched(request))
         return Seen(named, made.extracted, f"{chosen.flaw.id}/{chosen.step.id}", made)
 

@@ -5,7 +5,7 @@ import calendar
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Literal, TypeAlias
@@ -72,6 +72,14 @@ class Prepared(msgspec.Struct, frozen=True):
     is_silent: bool
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What was answered, unless the client has a past with one of the ``personal`` flaws; ``named`` were gone for."""
+
+    effects: tuple[Effect, ...]
+    personal: frozenset[str] = frozenset()
+    named: tuple[str, ...] = ()
+
+
 class Answers:
     """What was answered to a whole connection's bytes within this second: many scanners say the same to everybody.
 
@@ -80,18 +88,18 @@ class Answers:
 
     def __init__(self) -> None:
         self._second = -1
-        self._known: dict[bytes, tuple[Effect, ...]] = {}
+        self._known: dict[bytes, Said] = {}
 
-    def get(self, said: bytes, now: int) -> tuple[Effect, ...]:
-        """The whole answer to ``said`` at this time (UTC nanoseconds); empty if it is not known."""
-        return self._known.get(said, ()) if now // SECOND == self._second else ()
+    def get(self, said: bytes, now: int) -> Said | None:
+        """The whole answer to ``said`` at this time (UTC nanoseconds), if it is known."""
+        return self._known.get(said) if now // SECOND == self._second else None
 
-    def put(self, said: bytes, effects: Iterable[Effect], now: int) -> None:
-        """Remember an answer that depends on nothing but what was said and the second."""
+    def put(self, said: bytes, answer: Said, now: int) -> None:
+        """Remember an answer that depends on nothing but what was said, the second and who has a past."""
         if now // SECOND != self._second or len(self._known) >= KNOWN_ANSWERS:
             self._second = now // SECOND
             self._known.clear()
-        self._known[said] = tuple(effects)
+        self._known[said] = answer
 
 
 class Site:

@@ -99,8 +99,9 @@ class HttpLure:
         effects = self._read(data)
         if self._is_over and exchange is None:
             self._site.answers.put(said, Said(tuple(effects)), now)
-        elif self._is_over and exchange and exchange.personal is not None:
-            self._site.answers.put(said, Said(tuple(effects), exchange.personal, exchange.named), now)
+        elif self._is_over and exchange and exchange.is_for_everybody(now):
+            personal = exchange.personal or frozenset()
+            self._site.answers.put(said, Said(tuple(effects), personal, exchange.named), now)
         return effects
 
     def _read(self, data: bytes) -> list[Effect]:

@@ -67,6 +67,10 @@ class Exchange:
         """Whether this source was told or did something with one of these flaws, at this time (UTC nanoseconds)."""
         return bool(flaws) and self._flaws.sessions.peek(self._source, now).remembers(flaws)
 
+    def is_for_everybody(self, now: int) -> bool:
+        """Whether the answers so far are those of everybody who has no past."""
+        return self.personal is not None and not self.has_past(self.personal, now)
+
     def version(self) -> int:
         """Changes with the catalogue."""
         return id(self._flaws.catalogue)

@@ -166,6 +166,8 @@ class Conversation(asyncio.Protocol):
         if self._connection is None:
             return
         lure, self._lure = self._lure, None
+        # a visit knows its way back here: without it, everything goes as soon as nobody needs it
+        self._visit = self._channel = None
         now = post.clock.now()
         for effect in lure.closed() if lure is not None else ():
             if isinstance(effect, Emit):
@@ -213,7 +215,7 @@ class Conversation(asyncio.Protocol):
         figures.connections += 1
         figures.first_connection = figures.first_connection or self.opened
         figures.last_connection = self.opened
-        self._visit = Visit(
+        visit = Visit(
             source_ip,
             source_port,
             target_ip,
@@ -227,8 +229,9 @@ class Conversation(asyncio.Protocol):
             flaws=post.flaws,
         )
         if post.front is None:
-            self._meet(post.lure(self._visit))
+            self._meet(post.lure(visit))
             return
+        self._visit = visit
         self._channel = tls.Channel(post.front())
         asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._await_handshake_no_longer)
 

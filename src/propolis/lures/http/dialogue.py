@@ -10,10 +10,10 @@ from propolis.events import CredentialTried, Malformed, RequestReceived
 from propolis.flaws.reply import Answer
 from propolis.lures.http import wire
 from propolis.lures.http.credentials import basic, form
-from propolis.lures.http.exchange import NOTHING, Exchange, Seen, dressed
+from propolis.lures.http.exchange import NOTHING, Exchange, Seen, count, dressed, has_past
 from propolis.lures.http.reading import NOWHERE, Reader, Refusal, Request
 from propolis.lures.http.site import Said, site
-from propolis.lures.http.static import Answered, answer, asker, keeps, refuse
+from propolis.lures.http.static import Answered, answer, asker, choose, keeps, refuse
 from propolis.lures.lure import Effect, Emit, Hangup, Reply, Visit
 
 BODY_KEPT_BYTES = 262_144
@@ -26,7 +26,8 @@ MEASURED_BYTES = 512
 SAMPLE_BYTES = 4_096
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_EXPECTED = b"100-continue"
+_REFUSED = frozenset(("413", "417"))
+"""Pages that end a request before its body came."""
 
 Body: TypeAlias = wire.Counted | wire.Chunks
 
@@ -62,11 +63,22 @@ class HttpLure:
 
     name: ClassVar[str] = "http"
     alpn: ClassVar[tuple[str, ...]] = ("http/1.1", "http/1.0", "http/0.9")
-    __slots__ = ("_asked", "_buffer", "_clock", "_exchange", "_is_over", "_measured", "_served", "_site")
+    __slots__ = (
+        "_asked",
+        "_buffer",
+        "_clock",
+        "_exchange",
+        "_is_over",
+        "_measured",
+        "_served",
+        "_site",
+        "_visit",
+    )
 
     def __init__(self, visit: Visit) -> None:
         flaws = visit.flaws
-        self._exchange = None if flaws is None else Exchange(visit, flaws)
+        self._visit = visit
+        self._exchange: Exchange | None = None
         server = flaws.server(visit.target_port) if flaws else ""
         self._site = site(server or visit.persona, visit.seed, visit.target_port)
         self._clock = visit.clock
@@ -88,24 +100,27 @@ class HttpLure:
         is_first = not (self._served or self._buffer or self._asked)
         if not is_first or len(data) > KNOWN_HEAD_BYTES:
             return self._read(data)
-        exchange = self._exchange
-        said = b"%x " % exchange.version() + data if exchange else data
-        known = self._site.answers.get(said, now)
-        if known and not (exchange and exchange.has_past(known.personal, now)):
+        flaws, answers = self._visit.flaws, self._site.answers
+        catalogue = flaws and flaws.catalogue
+        known = answers.get(data, now, catalogue)
+        if known and not (flaws and known.personal and has_past(self._visit, flaws, known.personal, now)):
             self._is_over = True
-            if exchange and known.named:
-                exchange.count(known.named)
+            if flaws:
+                count(flaws, known.named)
             return known.effects
         effects = self._read(data)
+        exchange = self._exchange
         if self._is_over and exchange is None:
-            self._site.answers.put(said, Said(tuple(effects)), now)
+            answers.put(data, Said(tuple(effects)), now, catalogue)
         elif self._is_over and exchange and exchange.is_for_everybody(now):
             personal = exchange.personal or frozenset()
-            self._site.answers.put(said, Said(tuple(effects), personal, exchange.named), now)
+            answers.put(data, Said(tuple(effects), personal, exchange.named), now, catalogue)
         return effects
 
     def _read(self, data: bytes) -> list[Effect]:
         effects: list[Effect] = []
+        if self._exchange is None and self._visit.flaws is not None:
+            self._exchange = Exchange(self._visit, self._visit.flaws)
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
         while data and not self._is_over:
@@ -177,16 +192,14 @@ class HttpLure:
     def _say_early(self, asked: _Asked, effects: list[Effect], *, is_whole: bool, is_silent: bool) -> None:
         """What the server says before it has the body. Where a flaw's product would read it first, it waits."""
         persona, request = self._site.persona, asked.head.request
-        answered = answer(
-            self._site, request, self._clock.now(), served=asked.served, is_broken=asked.body.is_broken
-        )
-        is_refused = answered.page in {"413", "417"}
-        expected = request.fields.values.get(b"expect", b"").lower()
-        if is_silent and expected and not is_refused and (self._exchange or persona.continues):
+        is_refused = choose(self._site, request) in _REFUSED
+        is_expected = is_silent and b"expect" in request.fields.values
+        if is_expected and not is_refused and (self._exchange or persona.continues):
             effects.append(Reply(persona.continues.encode() or _CONTINUE))
-        is_early = is_refused or (persona.answers_early and self._exchange is None)
-        if is_early or (is_whole and self._exchange is None):
-            asked.answered = answered
+        if is_refused or (self._exchange is None and (is_whole or persona.answers_early)):
+            answered = asked.answered = answer(
+                self._site, request, self._clock.now(), served=asked.served, is_broken=asked.body.is_broken
+            )
             effects.append(Reply(answered.data))
             self._is_over = not is_whole and persona.closes_early and answered.is_last
 

@@ -20,7 +20,7 @@ from propolis.lures.lure import Knowledge, Tls, Visit
 
 KNOWN = 2_048
 KNOWN_BYTES = 2_048
-"""Requests of at most so many bytes of which is remembered what they give away."""
+"""Requests of at most so many bytes of which is remembered what they are and give away."""
 MAX_NAMED = 8
 """Flaws that an event names; the less specific ones after them are left out."""
 
@@ -63,17 +63,9 @@ class Exchange:
         self.personal: frozenset[str] | None = frozenset()
         self.named: tuple[str, ...] = ()
 
-    def has_past(self, flaws: frozenset[str], now: int) -> bool:
-        """Whether this source was told or did something with one of these flaws, at this time (UTC nanoseconds)."""
-        return bool(flaws) and self._flaws.sessions.peek(self._source, now).remembers(flaws)
-
     def is_for_everybody(self, now: int) -> bool:
         """Whether the answers so far are those of everybody who has no past."""
-        return self.personal is not None and not self.has_past(self.personal, now)
-
-    def version(self) -> int:
-        """Changes with the catalogue."""
-        return id(self._flaws.catalogue)
+        return self.personal is not None and not has_past(self._visit, self._flaws, self.personal, now)
 
     def request(
         self,
@@ -89,11 +81,6 @@ class Exchange:
         """A request as conditions read it."""
         return Request.of(method, target, minor, lines, raw, body_offset, content, **self._tls)
 
-    def count(self, named: Iterable[str]) -> None:
-        """Count a request that goes for these flaws."""
-        for flaw in named:
-            self._flaws.recognised(flaw)
-
     def look_at(self, raw: bytes, now: int) -> Seen:
         """As :meth:`look`, at a message that the server would refuse."""
         return self.look(Request.parse(raw, **self._tls), now)
@@ -101,24 +88,22 @@ class Exchange:
     def look(self, request: Request, now: int) -> Seen:
         """What a request goes for at this time (UTC nanoseconds). Never raises, whatever was sent."""
         flaws = self._flaws
+        catalogue = flaws.catalogue
         session = flaws.sessions.peek(self._source, now)
-        matches = flaws.catalogue.matches(request, session)
+        matches = catalogue.matches(request, session)
         if self.personal is not None:
-            more = flaws.catalogue.personal(request)
+            more = catalogue.personal(request)
             self.personal = None if more is None else self.personal | more
         if not matches:
             return NOTHING
-        named = " ".join(f"{match.flaw.id}/{match.step.id}:{match.score}" for match in matches[:MAX_NAMED])
-        ids = tuple(match.flaw.id for match in matches[:MAX_NAMED])
-        self.named += ids
-        self.count(ids)
+        recognised = _recognised(matches, request)
+        self.named += recognised.ids
+        count(flaws, recognised.ids)
         played = flaws.plays(self._port)
         chosen = next((match for match in matches if match.flaw.product in played), None)
-        if chosen is None:
-            return Seen(named, extracted(matches[0].step, request, _searched(request)))
-        return self._answer(chosen, request, named, now)
+        return recognised.seen if chosen is None else self._answer(chosen, request, recognised, now)
 
-    def _answer(self, chosen: Match, request: Request, named: str, now: int) -> Seen:
+    def _answer(self, chosen: Match, request: Request, recognised: "_Recognised", now: int) -> Seen:
         visit, flaws = self._visit, self._flaws
         stage = scene(
             visit.seed,
@@ -130,24 +115,55 @@ class Exchange:
             mint=flaws.mint,
         )
         self.personal = None
-        made = answer(chosen, request, flaws.sessions.of(self._source, now), stage, _searched(request))
-        return Seen(named, made.extracted, f"{chosen.flaw.id}/{chosen.step.id}", made)
+        session = flaws.sessions.of(self._source, now)
+        made = answer(chosen, request, session, stage, recognised.searched)
+        return Seen(recognised.seen.flaws, made.extracted, f"{chosen.flaw.id}/{chosen.step.id}", made)
 
 
-_found: dict[bytes, dict[str, tuple[str, ...]]] = {}
+def has_past(visit: Visit, known: Knowledge, flaws: frozenset[str], now: int) -> bool:
+    """Whether this source was told or did something with one of these flaws, at this time (UTC nanoseconds)."""
+    return bool(flaws) and known.sessions.peek(pack(visit.source_ip), now).remembers(flaws)
 
 
-def _searched(request: Request) -> dict[str, tuple[str, ...]]:
-    """What a request gives away; many scanners send the same, so the last :data:`KNOWN` of them are remembered."""
-    raw = request.raw
-    found = _found.get(raw)
-    if found is None:
-        found = search(request)
-        if len(raw) <= KNOWN_BYTES:
-            if len(_found) >= KNOWN:
-                _found.clear()
-            _found[raw] = found
-    return found
+def count(known: Knowledge, named: Iterable[str]) -> None:
+    """Count a request that goes for these flaws."""
+    for flaw in named:
+        known.recognised(flaw)
+
+
+class _Recognised(msgspec.Struct, frozen=True):
+    """A request with its ``matches``: the flaws to count, what was ``searched`` out of it, and what an event says."""
+
+    matches: tuple[Match, ...]
+    ids: tuple[str, ...]
+    searched: dict[str, tuple[str, ...]]
+    seen: Seen
+
+
+_known: dict[tuple[bytes, ...], _Recognised] = {}
+
+
+def _recognised(matches: tuple[Match, ...], request: Request) -> _Recognised:
+    """What a request is with these matches; many scanners send the same, so the last :data:`KNOWN` are remembered."""
+    known = _known.get(request.sent)
+    if known is not None and known.matches is matches:
+        return known
+    chosen = matches[:MAX_NAMED]
+    searched = search(request) if known is None else known.searched
+    recognised = _Recognised(
+        matches,
+        tuple(match.flaw.id for match in chosen),
+        searched,
+        Seen(
+            " ".join(f"{match.flaw.id}/{match.step.id}:{match.score}" for match in chosen),
+            extracted(matches[0].step, request, searched),
+        ),
+    )
+    if len(request.raw) <= KNOWN_BYTES:
+        if len(_known) >= KNOWN:
+            _known.clear()
+        _known[request.sent] = recognised
+    return recognised
 
 
 def _tls(tls: Tls | None) -> dict[str, bytes]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Literal, TypeAlias
+from operator import itemgetter
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -83,21 +84,25 @@ class Said(msgspec.Struct, frozen=True):
 class Answers:
     """What was answered to a whole connection's bytes within this second: many scanners say the same to everybody.
 
-    Holds at most :data:`KNOWN_ANSWERS`; all are forgotten when the second ends, because ``Date`` changes.
+    Holds at most :data:`KNOWN_ANSWERS`; all are forgotten when the second ends, because ``Date`` changes, or when there
+    is another ``catalogue`` of flaws.
     """
 
     def __init__(self) -> None:
         self._second = -1
+        self._catalogue: object = None
         self._known: dict[bytes, Said] = {}
 
-    def get(self, said: bytes, now: int) -> Said | None:
+    def get(self, said: bytes, now: int, catalogue: object = None) -> Said | None:
         """The whole answer to ``said`` at this time (UTC nanoseconds), if it is known."""
-        return self._known.get(said) if now // SECOND == self._second else None
+        is_current = now // SECOND == self._second and catalogue is self._catalogue
+        return self._known.get(said) if is_current else None
 
-    def put(self, said: bytes, answer: Said, now: int) -> None:
-        """Remember an answer that depends on nothing but what was said, the second and who has a past."""
-        if now // SECOND != self._second or len(self._known) >= KNOWN_ANSWERS:
-            self._second = now // SECOND
+    def put(self, said: bytes, answer: Said, now: int, catalogue: object = None) -> None:
+        """Remember an answer that depends on nothing but what was said, the second, the flaws and who has a past."""
+        is_current = now // SECOND == self._second and catalogue is self._catalogue
+        if not is_current or len(self._known) >= KNOWN_ANSWERS:
+            self._second, self._catalogue = now // SECOND, catalogue
             self._known.clear()
         self._known[said] = answer
 
@@ -119,6 +124,13 @@ class Site:
         self._tag = self._made_tag(number)
         self.etag = b'"' + self._tag + b'"'
         self.answers = Answers()
+        order = self.persona.order
+        self._places = {name.lower().encode(): place for place, name in enumerate(order)}
+        self._standing = [(name.encode(), _pieces(value)) for name, value in self.persona.standing.items()]
+        self._says_asctime = any(b"asctime" in pieces for _, pieces in self._standing)
+        self._goes_on: dict[State, tuple[bytes, ...]] = {
+            state: _pieces(getattr(self.persona.connection, state)) for state in get_args(State)
+        }
         self._port = b"%d" % port
         self._dated = (-1, b"")
         self._prepared: dict[tuple[PageName, bool, bool, State], Prepared] = {}
@@ -209,18 +221,17 @@ class Site:
         given = {name.lower() for name, _ in headers}
         fields = list(headers)
         is_bodiless = status in _BODILESS or status < INDEX
-        if not is_bodiless and not given & {b"content-length", b"transfer-encoding"}:
+        if not is_bodiless and given.isdisjoint(_FRAMING):
             fields.append((b"Content-Length", b"%d" % len(body)))
-        asker = Asker(minor=minor, keep=keep, asked=asked, served=served)
-        marks = self._marks(now, asker)
-        for name, value in self.persona.standing.items():
-            if name.lower().encode() not in given:
-                fields.append((name.encode(), _filled(_MARK.split(value.encode()), marks)))
-        lines = b"" if b"connection" in given else getattr(self.persona.connection, asker.state()).encode()
-        head = b"%b%b\r\n" % (
-            self._status_line(status, reason, minor),
-            self._ordered(fields, _filled(_MARK.split(lines), marks)),
-        )
+        marks = {b"date": self._now(now), b"left": b"%d" % max(0, self.persona.requests - served)}
+        if self._says_asctime:
+            marks[b"asctime"] = _asctime(now // SECOND)
+        fields += [
+            (name, _filled(pieces, marks)) for name, pieces in self._standing if name.lower() not in given
+        ]
+        state = Asker(minor=minor, keep=keep, asked=asked).state()
+        lines = b"" if b"connection" in given else _filled(self._goes_on[state], marks)
+        head = self._status_line(status, reason, minor) + self._ordered(fields, lines) + b"\r\n"
         return head if only_head or is_bodiless else head + body
 
     def allows(self, method: bytes, target: bytes) -> int:
@@ -299,13 +310,12 @@ class Site:
 
     def _ordered(self, fields: Sequence[tuple[bytes, bytes]], connection: bytes) -> bytes:
         """The header lines in the server's order; those it has no place for stand at the ``*`` as they were given."""
-        order = self.persona.order
-        placed: dict[str, list[bytes]] = {name.lower(): [] for name in order}
-        for name, value in fields:
-            place = placed.get(name.lower().decode("latin-1"))
-            (placed["*"] if place is None else place).append(b"%b: %b\r\n" % (name, value))
-        placed["+"] = [connection]
-        return b"".join(line for name in order for line in placed[name.lower()])
+        places, other = self._places, self._places[b"*"]
+        lines = [(places.get(name.lower(), other), b"%b: %b\r\n" % (name, value)) for name, value in fields]
+        if b"+" in places:
+            lines.append((places[b"+"], connection))
+        lines.sort(key=_place)
+        return b"".join([line for _, line in lines])
 
     def _now(self, now: int) -> bytes:
         second = now // SECOND
@@ -316,6 +326,15 @@ class Site:
 
 _AUTHORITY = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _PORT = re.compile(rb"(\[[^\]]*\]|[^:\[\]]*):(\d{1,5})")
+
+
+_place = itemgetter(0)
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+
+
+def _pieces(text: str) -> tuple[bytes, ...]:
+    """A text around its marks: literal bytes at even places, names of marks at odd ones."""
+    return tuple(_MARK.split(text.encode()))
 
 
 def _table(escapes: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from propolis.flaws.content import parts
-from propolis.flaws.expression import ExpressionError, expression, template
+from propolis.flaws.expression import ExpressionError, Template, expression, template
 from propolis.flaws.extract import merge, search, select, selector
 from propolis.flaws.file import Conditions, Flaw, Step
 from propolis.flaws.request import Request, is_field
@@ -89,7 +89,7 @@ def answer(
         session.remember(flaw.id, name, value[:MAX_REMEMBERED_BYTES])
     made = Answer(
         status=step.reply.status,
-        reason=_line(template(step.reply.reason).render(scope)),
+        reason=_line(template(step.reply.reason).render(scope)) if step.reply.reason else b"",
         headers=tuple(_headers(step.reply.headers, scope))[:MAX_HEADERS],
         body=_body(step, scope),
         delay_seconds=_delay(step.reply.delay, scope),
@@ -180,16 +180,24 @@ def _headers(lines: Sequence[str], scope: Scope) -> Iterator[tuple[bytes, bytes]
     A line break that an attacker brought in makes a header of its own, as a product that lets itself be split does
     (CWE-113), but never a second message.
     """
-    for line in lines:
-        name, _, source = line.partition(":")
-        value, *injected = re.split(rb"[\r\n]+", template(source.strip()).render(scope)[:MAX_HEADER_BYTES])
-        yield name.encode("latin-1", "replace"), _line(value)
+    for name, source in _fields(tuple(lines)):
+        value = source.render(scope)[:MAX_HEADER_BYTES]
+        value, *injected = _BREAKS.split(value)
+        yield name, _line(value)
         for extra in injected:
             found = _FIELD.fullmatch(extra)
             if found and found[1].lower() not in _FRAMING:
                 yield found[1], _line(found[2])
 
 
+@lru_cache(maxsize=4_096)
+def _fields(lines: tuple[str, ...]) -> tuple[tuple[bytes, Template], ...]:
+    """Header lines as names and templates of their values."""
+    parts = (line.partition(":") for line in lines)
+    return tuple((name.encode("latin-1", "replace"), template(source.strip())) for name, _, source in parts)
+
+
+_BREAKS = re.compile(rb"[\r\n]+")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):[ \t]*(.*)", re.DOTALL)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _CONTROLS = bytes((*range(0x20), 0x7F)).replace(b"\t", b"")

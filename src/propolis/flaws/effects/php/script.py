@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from propolis.flaws.effects.php.machine import Php, Stop
-from propolis.flaws.effects.php.nodes import Return
+from propolis.flaws.effects.php.nodes import Node, Return
 from propolis.flaws.effects.php.syntax import NotPhpError, Parser
 from propolis.flaws.effects.php.values import Value
 from propolis.flaws.scene import Scope
 
 MAX_BYTES = 65_536
+KNOWN_CHARACTERS = 2_048
+"""A longer script is parsed each time."""
+
+_FAULTS = (NotPhpError, ArithmeticError, ValueError, IndexError, TypeError, RecursionError)
 
 _OPEN = re.compile(r"<\?(?:php\b|=|(?!xml))|<script\s+language\s*=\s*[\"']?php[\"']?\s*>", re.IGNORECASE)
 
@@ -36,17 +41,34 @@ def php(scope: Scope, code: bytes) -> bytes:
 
 def evaluate(machine: Php, source: str) -> Value:
     """Run statements on a machine; the value of a ``return``. Raises :class:`Stop` for ``die`` and fatal errors."""
+    statements, is_whole = _program(source) if len(source) <= KNOWN_CHARACTERS else _parse(source)
     try:
-        parser = Parser(source)
-        while not parser.is_done:
-            node = parser.statement()
+        for node in statements:
             machine.step()
             node(machine)
     except Return as left:
         return left.value
-    except (NotPhpError, ArithmeticError, ValueError, IndexError, TypeError, RecursionError) as error:
+    except _FAULTS as error:
         raise Stop from error
+    if not is_whole:
+        raise Stop
     return None
+
+
+def _parse(source: str) -> tuple[tuple[Node, ...], bool]:
+    """Statements up to the first that is none, and whether that is all of them."""
+    statements: list[Node] = []
+    try:
+        parser = Parser(source)
+        while not parser.is_done:
+            statements.append(parser.statement())
+    except _FAULTS:
+        return tuple(statements), False
+    return tuple(statements), True
+
+
+_program = lru_cache(maxsize=256)(_parse)
+"""Many attackers send the same script."""
 
 
 def _parts(source: str) -> Iterator[tuple[bool, str]]:

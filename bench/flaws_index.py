@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from propolis.flaws import Catalogue, Flaw, Request, Session
-from propolis.flaws.file import Case, Conditions, Step, Tests
+from propolis.flaws.file import Case, Conditions, Flaw, Step, Tests
+from propolis.flaws.index import Catalogue
+from propolis.flaws.request import Request
+from propolis.flaws.session import Session
 
 SIZES = (5, 50, 500, 5_000)
 ROUNDS = 9

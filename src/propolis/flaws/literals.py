@@ -1,10 +1,11 @@
 """Which of many literals are in a text, in any case: one scan for all of them (Wang et al., Hyperscan, NSDI 2019)."""
 
-import ctypes
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import hyperscan
+
+from propolis.memory import give_back
 
 MAX_ADDED = 512
 """Literals that are compiled apart from the others before all are compiled anew."""
@@ -61,15 +62,8 @@ def _compiled(numbers: Mapping[bytes, int]) -> tuple[hyperscan.Database, ...]:
         ids=list(numbers.values()),
         elements=len(numbers),
     )
-    _give_back()
+    give_back()  # compiling a thousand literals needs 20 MB
     return (database,)
-
-
-def _give_back() -> None:
-    """Let the system have what compiling needed: 20 MB for a thousand literals, which glibc would keep."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _collect(literal: int, _start: int, _end: int, _flags: int, seen: Any) -> None:

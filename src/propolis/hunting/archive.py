@@ -12,6 +12,7 @@ import pyarrow as pa
 from propolis.clock import SECOND, Clock
 from propolis.config import Lake
 from propolis.hunting.lake import HOUR, DataFile, LakeWriter, version_of
+from propolis.memory import give_back
 from propolis.notes import LakeUnwritable, LimitHit, tell
 
 FLUSH_BYTES = 64_000_000
@@ -128,6 +129,8 @@ class Archive:
                 self._rows -= sum(item.batch.num_rows for item in taken)
                 self._bytes -= sum(item.batch.nbytes for item in taken)
                 self._is_told = False
+            del taken
+            give_back()
             return self.committed
 
     def _write(self, taken: tuple[_Pending, ...]) -> list[DataFile]:

@@ -35,8 +35,8 @@ class Known:
     def server(self, _port: int) -> str:
         return self._server
 
-    def recognised(self, flaw: str) -> None:
-        self.hits[flaw] += 1
+    def recognised(self, flaws: tuple[str, ...]) -> None:
+        self.hits.update(flaws)
 
 
 def visit(

@@ -120,7 +120,7 @@ async def test_the_heartbeat_says_what_is_played_and_what_was_asked_for(
 ) -> None:
     flaws = await knowledge(with_lures(tmp_path), stream)
     for name in ("b", "a", "b"):
-        flaws.recognised(name)
+        flaws.recognised((name,))
     standing = flaws.standing()
     assert standing.hits == {"b": 2, "a": 1}
     assert [played.port for played in standing.cast] == [80, 8080]
@@ -134,9 +134,9 @@ async def test_what_is_counted_is_bounded(
     monkeypatch.setattr(module, "MAX_COUNTED", MAX_HITS + 1)
     flaws = await knowledge(config_of(tmp_path), stream)
     for number in range(MAX_HITS + 10):
-        flaws.recognised(str(number))
-    assert len(flaws._hits) == MAX_HITS + 1
+        flaws.recognised((str(number),))
     assert len(flaws.standing().hits) == MAX_HITS
+    assert len(flaws._hits) == MAX_HITS + 1
 
 
 async def test_all_workers_mint_with_one_key(tmp_path: Path, stream: Stream) -> None:

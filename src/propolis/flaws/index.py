@@ -138,12 +138,12 @@ class Catalogue:
         what a request goes for from whoever did nothing before is remembered, for the last :data:`KNOWN` of them.
         """
         sent = request.sent
-        known = self._known.get(sent)
-        if known is not None and not session.remembers(known.personal):
-            return known.matches
+        remembered = self.remembered(sent, session)
+        if remembered is not None:
+            return remembered
         entries = self._candidates(request)
         matches = self._matched(entries, request, session) if entries else ()
-        if known is None and sum(map(len, sent)) <= KNOWN_BYTES:
+        if sent not in self._known and sum(map(len, sent)) <= KNOWN_BYTES:
             personal = frozenset(entry.prepared.flaw.id for entry in entries if entry.is_personal)
             if not session.remembers(personal):
                 if len(self._known) >= KNOWN:
@@ -151,9 +151,14 @@ class Catalogue:
                 self._known[sent] = _Known(matches, personal)
         return matches
 
-    def personal(self, request: Request) -> frozenset[str] | None:
+    def remembered(self, sent: tuple[bytes, ...], session: Session) -> tuple[Match, ...] | None:
+        """What :meth:`matches` says of a request of which this was sent, if that is remembered."""
+        known = self._known.get(sent)
+        return None if known is None or session.remembers(known.personal) else known.matches
+
+    def personal(self, sent: tuple[bytes, ...]) -> frozenset[str] | None:
         """The flaws with which a source may have a past that makes this request another; ``None`` if not remembered."""
-        known = self._known.get(request.sent)
+        known = self._known.get(sent)
         return None if known is None else known.personal
 
     def _matched(self, entries: Sequence[_Entry], request: Request, session: Session) -> tuple[Match, ...]:

@@ -148,14 +148,10 @@ class Sessions:
         self._sessions[source] = (now, session)
         return session
 
-    def knows(self, source: bytes, now: int) -> bool:
-        """Whether there is a memory of this source at this time (ns)."""
-        self._expire(now)
-        return source in self._sessions
-
     def peek(self, source: bytes, now: int) -> Session:
-        """The session of a source as :meth:`of` gives it, if there is one; otherwise a blank that is not kept."""
-        return self.of(source, now) if self.knows(source, now) else _BLANK
+        """The session of a source at this time (ns), untouched; a blank that is not kept if there is none."""
+        known = self._sessions.get(source)
+        return known[1] if known is not None and known[0] > now - self._idle else _BLANK
 
     def _expire(self, now: int) -> None:
         while self._sessions and next(iter(self._sessions.values()))[0] <= now - self._idle:

@@ -68,8 +68,8 @@ class Knowledge(Protocol):
         """The web server that this port pretends to be; empty: the host persona's."""
         ...
 
-    def recognised(self, flaw: str) -> None:
-        """Count a request that goes for this flaw."""
+    def recognised(self, flaws: tuple[str, ...]) -> None:
+        """Count a request that goes for these flaws."""
         ...
 
 

@@ -21,6 +21,8 @@ from propolis.stream import Stream
 
 MAX_PUSHED_PRODUCTS = 8
 """Products that are played because a lure of theirs was pushed: those of the newest pushes."""
+MAX_UNCOUNTED = 1_000
+"""Different sets of flaws that requests went for, until they are counted by flaw."""
 MAX_COUNTED = 20_000
 """Lures whose hits are counted."""
 
@@ -58,6 +60,7 @@ class Flaws:
         self._clock = clock
         self._ports = ports
         self._hits: Counter[str] = Counter()
+        self._uncounted: Counter[tuple[str, ...]] = Counter()
         self._follower = follower
         self._scene = self._set(clock.now())
         self.sessions = Sessions()
@@ -81,13 +84,23 @@ class Flaws:
         """The web server that this port pretends to be."""
         return self._current().cast.server(port)
 
-    def recognised(self, flaw: str) -> None:
-        """Count a request that goes for this flaw."""
-        if flaw in self._hits or len(self._hits) < MAX_COUNTED:
-            self._hits[flaw] += 1
+    def recognised(self, flaws: tuple[str, ...]) -> None:
+        """Count a request that goes for these flaws."""
+        self._uncounted[flaws] += 1
+        if len(self._uncounted) >= MAX_UNCOUNTED:
+            self._count()
+
+    def _count(self) -> None:
+        """Requests counted so far, as hits of each flaw."""
+        for flaws, times in self._uncounted.items():
+            for flaw in flaws:
+                if flaw in self._hits or len(self._hits) < MAX_COUNTED:
+                    self._hits[flaw] += times
+        self._uncounted.clear()
 
     def standing(self) -> Standing:
         """For the heartbeat."""
+        self._count()
         scene = self._current()
         cast = tuple(Played(port, self.server(port), tuple(sorted(self.plays(port)))) for port in self._ports)
         rotates = 0 if self._pinned else scene.ends

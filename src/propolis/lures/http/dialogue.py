@@ -1,6 +1,6 @@
 """The HTTP dialogue: what the web server that a port pretends to be answers, and one fact per request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
@@ -8,9 +8,10 @@ import msgspec
 
 from propolis.events import CredentialTried, Malformed, RequestReceived
 from propolis.flaws.reply import Answer
+from propolis.flaws.request import Request as Question
 from propolis.lures.http import wire
 from propolis.lures.http.credentials import basic, form
-from propolis.lures.http.exchange import NOTHING, Exchange, Seen, count, dressed, has_past
+from propolis.lures.http.exchange import NOTHING, Exchange, Seen, dressed, has_past
 from propolis.lures.http.reading import NOWHERE, Reader, Refusal, Request
 from propolis.lures.http.site import Said, site
 from propolis.lures.http.static import Answered, answer, asker, choose, keeps, refuse
@@ -32,8 +33,8 @@ _REFUSED = frozenset(("413", "417"))
 Body: TypeAlias = wire.Counted | wire.Chunks
 
 
-class _Head(msgspec.Struct, frozen=True):
-    """A whole head as the server reads it, and the event of a request without a body.
+class _Head(msgspec.Struct):
+    """A whole head as the server reads it, and the event of a request without a body as it was last ``seen``.
 
     ``lines`` are those of its headers. ``refusal``: the server refuses the path, though a flaw's product may not.
     """
@@ -42,6 +43,7 @@ class _Head(msgspec.Struct, frozen=True):
     lines: tuple[bytes, ...]
     told: Emit
     refusal: Refusal | None = None
+    seen: Seen = NOTHING
 
 
 class _Asked(msgspec.Struct):
@@ -105,16 +107,14 @@ class HttpLure:
         known = answers.get(data, now, catalogue)
         if known and not (flaws and known.personal and has_past(self._visit, flaws, known.personal, now)):
             self._is_over = True
-            if flaws:
-                count(flaws, known.named)
+            if flaws and known.named:
+                flaws.recognised(known.named)
             return known.effects
         effects = self._read(data)
-        exchange = self._exchange
-        if self._is_over and exchange is None:
-            answers.put(data, Said(tuple(effects)), now, catalogue)
-        elif self._is_over and exchange and exchange.is_for_everybody(now):
-            personal = exchange.personal or frozenset()
-            answers.put(data, Said(tuple(effects), personal, exchange.named), now, catalogue)
+        if self._is_over:
+            said = self._exchange.said(effects, now) if self._exchange else Said(tuple(effects))
+            if said is not None:
+                answers.put(data, said, now, catalogue)
         return effects
 
     def _read(self, data: bytes) -> list[Effect]:
@@ -178,7 +178,9 @@ class HttpLure:
         if body is None:
             raw = data[:end]
             seen = self._seen(head, raw, end, b"")
-            effects.append(head.told if seen is NOTHING else Emit(_event(head.request, raw, end, seen)))
+            if seen is not head.seen:
+                head.seen, head.told = seen, Emit(_event(head.request, raw, end, seen))
+            effects.append(head.told)
             _offer(basic(head.request.fields.values.get(b"authorization", b"")), effects)
             is_last = self._reply(head, seen, raw, served, effects)
             return self._end(data[end:], effects, is_last=is_last)
@@ -242,10 +244,11 @@ class HttpLure:
         exchange, line = self._exchange, head.request.line
         if exchange is None or line.minor == wire.HTTP_09:
             return NOTHING
-        request = exchange.request(
-            line.method, line.target, line.minor, head.lines, raw, body_offset=offset, content=content
-        )
-        return exchange.look(request, self._clock.now())
+
+        def read(tls: Mapping[str, bytes]) -> Question:
+            return Question.of(line.method, line.target, line.minor, head.lines, raw, offset, content, **tls)
+
+        return exchange.look(raw, read, self._clock.now())
 
     def _reply(
         self,
@@ -352,7 +355,7 @@ def _event(request: Request, raw: bytes, body_offset: int, seen: Seen = NOTHING)
         body_offset,
         wire.signature(line.minor, request.fields.names),
         seen.flaws,
-        seen.told,
+        seen.extracted,
         seen.answered,
     )
 

@@ -4,7 +4,7 @@ Recognising is not answering: every flaw in the catalogue is recognised, and onl
 plays answer. Everybody else gets what the web server itself would say.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -15,12 +15,14 @@ from propolis.flaws.index import Match
 from propolis.flaws.reply import Answer, answer, extracted
 from propolis.flaws.request import Request
 from propolis.flaws.scene import scene
-from propolis.lures.http.site import Asker, Site
-from propolis.lures.lure import Knowledge, Tls, Visit
+from propolis.lures.http.site import Asker, Said, Site
+from propolis.lures.lure import Effect, Knowledge, Tls, Visit
 
 KNOWN = 2_048
 KNOWN_BYTES = 2_048
 """Requests of at most so many bytes of which is remembered what they are and give away."""
+MAX_HEARD = 4
+"""Requests of a visit that is remembered as a whole."""
 MAX_NAMED = 8
 """Flaws that an event names; the less specific ones after them are left out."""
 
@@ -29,14 +31,9 @@ class Seen(msgspec.Struct, frozen=True):
     """What was seen in a request: the texts of its event's columns, and the answer of a lure if one answers."""
 
     flaws: str = ""
-    extracted: Mapping[str, Sequence[str]] = {}
+    extracted: str = ""
     answered: str = ""
     answer: Answer | None = None
-
-    @property
-    def told(self) -> str:
-        """What was extracted, as the event has it."""
-        return msgspec.json.encode(self.extracted).decode() if self.extracted else ""
 
 
 NOTHING = Seen()
@@ -46,13 +43,9 @@ _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Exchange:
-    """The requests of one visit.
+    """The requests of one visit."""
 
-    ``personal`` are the flaws that could make the answers so far others for a source with a past; ``None`` once a lure
-    has answered, because that is for this source alone. ``named`` are the flaws that were gone for.
-    """
-
-    __slots__ = ("_flaws", "_port", "_source", "_tls", "_visit", "named", "personal")
+    __slots__ = ("_flaws", "_heard", "_is_personal", "_port", "_source", "_tls", "_visit")
 
     def __init__(self, visit: Visit, flaws: Knowledge) -> None:
         self._flaws = flaws
@@ -60,51 +53,63 @@ class Exchange:
         self._port = visit.target_port
         self._source = pack(visit.source_ip)
         self._tls = _tls(visit.tls)
-        self.personal: frozenset[str] | None = frozenset()
-        self.named: tuple[str, ...] = ()
+        self._heard: list[tuple[bytes, ...]] = []
+        self._is_personal = False
 
-    def is_for_everybody(self, now: int) -> bool:
-        """Whether the answers so far are those of everybody who has no past."""
-        return self.personal is not None and not has_past(self._visit, self._flaws, self.personal, now)
-
-    def request(
-        self,
-        method: bytes,
-        target: bytes,
-        minor: int,
-        lines: Sequence[bytes],
-        raw: bytes,
-        *,
-        body_offset: int,
-        content: bytes,
-    ) -> Request:
-        """A request as conditions read it."""
-        return Request.of(method, target, minor, lines, raw, body_offset, content, **self._tls)
+    def said(self, effects: Sequence[Effect], now: int) -> Said | None:
+        """The effects of this visit's requests, if everybody without a past would get them at this time (ns)."""
+        if self._is_personal or len(self._heard) > MAX_HEARD:
+            return None
+        personal: frozenset[str] = frozenset()
+        named: tuple[str, ...] = ()
+        for sent in self._heard:
+            more = self._flaws.catalogue.personal(sent)
+            if more is None:
+                return None
+            personal |= more
+            recognised = _known.get(sent)
+            named += recognised.ids if recognised else ()
+        if has_past(self._visit, self._flaws, personal, now):
+            return None
+        return Said(tuple(effects), personal, named)
 
     def look_at(self, raw: bytes, now: int) -> Seen:
         """As :meth:`look`, at a message that the server would refuse."""
-        return self.look(Request.parse(raw, **self._tls), now)
+        return self.look(raw, lambda tls: Request.parse(raw, **tls), now)
 
-    def look(self, request: Request, now: int) -> Seen:
-        """What a request goes for at this time (UTC nanoseconds). Never raises, whatever was sent."""
+    def look(self, raw: bytes, read: Callable[[Mapping[str, bytes]], Request], now: int) -> Seen:
+        """What a request goes for at this time (UTC nanoseconds). Never raises, whatever was sent.
+
+        ``raw`` is the message and ``read`` gives it as conditions read it, together with what is known of its TLS; that
+        is asked only of a request that is not remembered.
+        """
         flaws = self._flaws
         catalogue = flaws.catalogue
         session = flaws.sessions.peek(self._source, now)
-        matches = catalogue.matches(request, session)
-        if self.personal is not None:
-            more = catalogue.personal(request)
-            self.personal = None if more is None else self.personal | more
+        sent = (raw, *self._tls.values()) if self._tls else (raw,)
+        request: Request | None = None
+        matches = catalogue.remembered(sent, session)
+        if matches is None:
+            request = read(self._tls)
+            matches = catalogue.matches(request, session)
+        if len(self._heard) <= MAX_HEARD:
+            self._heard.append(sent)
         if not matches:
             return NOTHING
-        recognised = _recognised(matches, request)
-        self.named += recognised.ids
-        count(flaws, recognised.ids)
+        recognised = _known.get(sent)
+        if recognised is None or recognised.matches is not matches:
+            request = request or read(self._tls)
+            recognised = _recognise(matches, request, recognised)
+        flaws.recognised(recognised.ids)
         played = flaws.plays(self._port)
-        chosen = next((match for match in matches if match.flaw.product in played), None)
-        return recognised.seen if chosen is None else self._answer(chosen, request, recognised, now)
+        if played.isdisjoint(recognised.products):
+            return recognised.seen
+        return self._answer(played, request or read(self._tls), recognised, now)
 
-    def _answer(self, chosen: Match, request: Request, recognised: "_Recognised", now: int) -> Seen:
+    def _answer(self, played: frozenset[str], request: Request, recognised: "_Recognised", now: int) -> Seen:
         visit, flaws = self._visit, self._flaws
+        self._is_personal = True
+        chosen = next(match for match in recognised.matches if match.flaw.product in played)
         stage = scene(
             visit.seed,
             server=flaws.server(self._port),
@@ -114,10 +119,9 @@ class Exchange:
             chance=visit.random,
             mint=flaws.mint,
         )
-        self.personal = None
         session = flaws.sessions.of(self._source, now)
         made = answer(chosen, request, session, stage, recognised.searched)
-        return Seen(recognised.seen.flaws, made.extracted, f"{chosen.flaw.id}/{chosen.step.id}", made)
+        return Seen(recognised.seen.flaws, _told(made.extracted), f"{chosen.flaw.id}/{chosen.step.id}", made)
 
 
 def has_past(visit: Visit, known: Knowledge, flaws: frozenset[str], now: int) -> bool:
@@ -125,17 +129,17 @@ def has_past(visit: Visit, known: Knowledge, flaws: frozenset[str], now: int) ->
     return bool(flaws) and known.sessions.peek(pack(visit.source_ip), now).remembers(flaws)
 
 
-def count(known: Knowledge, named: Iterable[str]) -> None:
-    """Count a request that goes for these flaws."""
-    for flaw in named:
-        known.recognised(flaw)
+def _told(extracted: Mapping[str, Sequence[str]]) -> str:
+    """What was extracted, as an event has it."""
+    return msgspec.json.encode(extracted).decode() if extracted else ""
 
 
 class _Recognised(msgspec.Struct, frozen=True):
-    """A request with its ``matches``: the flaws to count, what was ``searched`` out of it, and what an event says."""
+    """A request with its ``matches``: their flaws and products, what was ``searched`` out of it, what an event says."""
 
     matches: tuple[Match, ...]
     ids: tuple[str, ...]
+    products: frozenset[str]
     searched: dict[str, tuple[str, ...]]
     seen: Seen
 
@@ -143,20 +147,21 @@ class _Recognised(msgspec.Struct, frozen=True):
 _known: dict[tuple[bytes, ...], _Recognised] = {}
 
 
-def _recognised(matches: tuple[Match, ...], request: Request) -> _Recognised:
-    """What a request is with these matches; many scanners send the same, so the last :data:`KNOWN` are remembered."""
-    known = _known.get(request.sent)
-    if known is not None and known.matches is matches:
-        return known
-    chosen = matches[:MAX_NAMED]
+def _recognise(matches: tuple[Match, ...], request: Request, known: _Recognised | None) -> _Recognised:
+    """What a request is with these matches; many scanners send the same, so the last :data:`KNOWN` are remembered.
+
+    ``known`` is what it was with others.
+    """
+    named = matches[:MAX_NAMED]
     searched = search(request) if known is None else known.searched
     recognised = _Recognised(
         matches,
-        tuple(match.flaw.id for match in chosen),
+        tuple(match.flaw.id for match in named),
+        frozenset(match.flaw.product for match in matches),
         searched,
         Seen(
-            " ".join(f"{match.flaw.id}/{match.step.id}:{match.score}" for match in chosen),
-            extracted(matches[0].step, request, searched),
+            " ".join(f"{match.flaw.id}/{match.step.id}:{match.score}" for match in named),
+            _told(extracted(matches[0].step, request, searched)),
         ),
     )
     if len(request.raw) <= KNOWN_BYTES:

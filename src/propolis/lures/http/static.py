@@ -33,8 +33,11 @@ def asker(request: Request, *, keep: bool, served: int = 0) -> Asker:
     )
 
 
-def keeps(site: Site, request: Request, *, served: int = 0) -> bool:
-    """Whether this server keeps the connection after this request (RFC 9112, 9.3); ``served`` were before it."""
+def keeps(site: Site, request: Request, *, served: int = 0, page: str = "") -> bool:
+    """Whether this server keeps the connection after this request (RFC 9112, 9.3); ``served`` were before it.
+
+    ``page`` is what :func:`choose` says, if somebody asked it before.
+    """
     persona = site.persona
     framing = request.framing
     has_body = isinstance(framing, wire.Chunked) or framing.length > 0
@@ -44,7 +47,7 @@ def keeps(site: Site, request: Request, *, served: int = 0) -> bool:
         or (persona.requests and served + 1 >= persona.requests)
     ):
         return False
-    if choose(site, request) in persona.closing:
+    if (page or choose(site, request)) in persona.closing:
         return False
     minor = request.line.minor
     wish = request.fields.values.get(b"connection", b"").lower()
@@ -85,7 +88,7 @@ def answer(site: Site, request: Request, now: int, *, served: int = 0, is_broken
     RFC 9110, 13.2.2.
     """
     page = choose(site, request)
-    is_kept = keeps(site, request, served=served)
+    is_kept = keeps(site, request, served=served, page=page)
     keep = is_kept and (not is_broken or site.persona.broken_hangs)
     if is_broken:
         page = site.persona.broken[page != "200"] or page

@@ -56,10 +56,12 @@ def enforce(config: Config, name: str, *, alias: str = "") -> Coroutine[Any, Any
 
 
 def archive(config: Config) -> Coroutine[Any, Any, None]:
-    """The archive."""
-    from propolis.hunting import stage  # noqa: PLC0415 - a stage loads only what it needs
+    """The archive, and beside it what notices that something is new and spreads."""
+    from propolis.detection.novelty.watch import Watch  # noqa: PLC0415 - a stage loads only what it needs
+    from propolis.hunting import stage  # noqa: PLC0415 - the same
 
-    return stage.run(config, SystemClock())
+    clock = SystemClock()
+    return stage.run(config, clock, (Watch(config.state, clock),))
 
 
 def console(config: Config) -> Coroutine[Any, Any, None]:

@@ -12,7 +12,7 @@ from propolis.stream.provision import CANARY_KEY_BYTES, buckets, streams
 
 NAMES = (
     *("EVENTS", "FINDINGS", "LEDGER", "CLOCK"),
-    *("KV_decisions", "KV_sensors", "KV_states", "KV_policy", "KV_lures"),
+    *("KV_decisions", "KV_sensors", "KV_states", "KV_policy", "KV_novel", "KV_lures"),
 )
 
 

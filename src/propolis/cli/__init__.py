@@ -49,6 +49,13 @@ LURES: tuple[tuple[str, str, str], ...] = (
     ("draft", "Have a language model draft a lure from a CVE text.", "propolis.cli.draft:draft"),
 )
 
+NOVEL: tuple[tuple[str, str, str], ...] = (
+    # name, what it does, where it is
+    ("list", "What is new and spreading, most surprising first.", "propolis.cli.novel:show"),
+    ("show", "One of them, with examples as they were sent.", "propolis.cli.novel:describe"),
+    ("draft", "Write a rule or a lure of it.", "propolis.cli.novel:draft"),
+)
+
 app = App(
     name="propolis",
     version=__version__,
@@ -63,6 +70,8 @@ lures = App(
     name="lures", help="Vulnerability lures: test them, push them to every sensor, go back.", group="Lures"
 )
 
+novel = App(name="novel", help="What is new and spreading that nobody has judged yet.", group="Defence")
+
 for group, name, what, where in COMMANDS:
     app.command(where, name=name, help=what, group=group)
 for name in ("show", "add", "revoke", "why"):
@@ -71,7 +80,10 @@ defence.command("propolis.cli.decisions:arm", name="arm")
 defence.command("propolis.cli.decisions:stand_down", name="stand-down")
 for name, what, where in LURES:
     lures.command(where, name=name, help=what)
+for name, what, where in NOVEL:
+    novel.command(where, name=name, help=what)
 app.command(lures)
+app.command(novel)
 app.command(decisions)
 app.command(defence)
 

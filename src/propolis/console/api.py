@@ -9,6 +9,7 @@
 ``GET  decision/{id}/why``            what the ledger says about it
 ``GET  sensors``                      every stage's last heartbeat and its age, and how soon each sensor was found
 ``GET  lures``                        every lure and its hits, what each sensor plays, and what is refused
+``GET  novel``                        what is new and spreading: :class:`~propolis.detection.novelty.novel.Queue`
 ``GET  drift``                        per enforcer, how far the world was from the decisions
 ``GET  session``                      the CSRF token of a browser's session
 ``POST revoke``                       ``{"what": target or id, "reason": …}``
@@ -86,6 +87,7 @@ class Api:
                 Route("/decision/{id}/why", self._why),
                 Route("/sensors", self._sensors),
                 Route("/lures", self._lures),
+                Route("/novel", self._novel),
                 Route("/drift", self._drift),
                 Route("/session", self._session),
                 Route("/revoke", self._revoke, methods=["POST"]),
@@ -140,6 +142,9 @@ class Api:
                 "refusals": tuple(reversed(board.refusals)),
             }
         )
+
+    async def _novel(self, _: Request) -> Response:
+        return _json(await self._console.queue())
 
     async def _why(self, request: Request) -> Response:
         trail = await self._console.why(request.path_params["id"])

@@ -14,8 +14,11 @@ from propolis.console.session import Attempts, Sessions
 from propolis.decisions import Entry, about
 from propolis.decisions.commands import SUBJECT, Answer, Command, decode_answer, encode
 from propolis.decisions.stage import read_ledger
+from propolis.detection.novelty import novel
+from propolis.detection.novelty.novel import Queue
+from propolis.errors import CodecError, StreamError
 from propolis.findings import Finding
-from propolis.stream import Stream, Unreachable
+from propolis.stream import Stream, Unreachable, subjects
 
 ANSWER_SECONDS = 5.0
 MAX_TRAIL = 1_000
@@ -52,6 +55,14 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
 
         event: dict[str, Any] | None = await event_of(self.stream, finding.evidence[number])
         return show(event) if event is not None else None
+
+    async def queue(self) -> Queue:
+        """What is new and spreading, as the archive said last; nothing if it did not, or the stream is away."""
+        try:
+            stored = await self.stream.get(subjects.NOVEL, subjects.QUEUE)
+            return novel.decode(stored.data) if stored else Queue(0)
+        except (StreamError, CodecError):
+            return Queue(0)
 
     async def why(self, decision: str) -> tuple[Entry, ...]:
         """What the ledger says about a decision, oldest first: at hand, or read from the stream."""

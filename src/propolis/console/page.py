@@ -16,10 +16,13 @@ from propolis.console.fleet import Fleet
 from propolis.console.found import Found
 from propolis.console.hero import Hero
 from propolis.console.lures import Lures
+from propolis.console.novel import New
 from propolis.console.standing import Held, Mode, Refusals
 from propolis.console.visitor import Visitor
 
 REFRESH_SECONDS = 1.0
+NOVEL_SECONDS = 2.0
+"""The queue is a message of up to a megabyte, and changes every five seconds."""
 HONEY = "#f0b429"
 FAVICON = MARK.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" fill="{HONEY}" ')
 
@@ -43,6 +46,10 @@ def mount(app: Starlette, console: Console) -> None:
     @ui.page("/lures")
     def lures(request: Request) -> None:
         LuresPage(Visitor(console, request.scope[gate.SESSION]))
+
+    @ui.page("/novel")
+    def novel(request: Request) -> None:
+        NovelPage(Visitor(console, request.scope[gate.SESSION]))
 
     ui.run_with(
         app,  # type: ignore[arg-type]  # it asks for no more than a Starlette application has
@@ -71,6 +78,7 @@ class Head:
             ui.label(self._console.config.host_name).classes("dim mono")
             ui.link("Defence", "/").classes("way")
             ui.link("Lures", "/lures").classes("way")
+            ui.link("New", "/novel").classes("way")
             self._stream = ui.label().classes("badge")
             self._time = ui.label().classes("faint mono push")
             ui.button("Log out", on_click=self._visitor.leave).props("flat dense no-caps color=grey-5")
@@ -120,3 +128,16 @@ class LuresPage:
     async def _refresh(self) -> None:
         if self._head.refresh():
             await self._lures.refresh()
+
+
+class NovelPage:
+    """One browser's page of what is new and spreading."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._head = Head(visitor)
+        self._new = New(visitor.console)
+        ui.timer(NOVEL_SECONDS, self._refresh)
+
+    async def _refresh(self) -> None:
+        if self._head.refresh():
+            await self._new.refresh()

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from propolis.clock import Clock
 from propolis.config import Config
@@ -31,7 +34,27 @@ FLUSH_CHECK_SECONDS = 0.5
 UPKEEP_SECONDS = 300.0
 
 
-async def run(config: Config, clock: Clock) -> None:
+class Onlooker(Protocol):
+    """Looks at every batch that the archive takes: the one place that sees all lanes, off the way to a defence."""
+
+    def begin(self, created: str) -> None:
+        """The stream's batches come from now on; ``created`` is any text that changes when it is made anew."""
+        ...
+
+    def take(self, sequence: int, batch: pa.RecordBatch) -> None:
+        """One batch, in order; one that came before, after a restart, comes again."""
+        ...
+
+    async def keep(self) -> None:
+        """Write down what was taken: the lake is about to be flushed, and what is in it does not come again."""
+        ...
+
+    async def run(self, stream: Stream) -> None:
+        """What it does beside, until cancelled."""
+        ...
+
+
+async def run(config: Config, clock: Clock, onlookers: Sequence[Onlooker] = ()) -> None:
     """Archive, until cancelled."""
     address = address_of(config)
     stream = await connect(address.url, "archive", credential=address.credential)
@@ -42,7 +65,9 @@ async def run(config: Config, clock: Clock) -> None:
         info = await stream.api(f"STREAM.INFO.{subjects.EVENTS}")
         committed = await asyncio.to_thread(archive.recover, info["created"])
         stack.callback(archive.close)
-        stack.push_async_callback(asyncio.to_thread, archive.flush)
+        stack.push_async_callback(_store, archive, onlookers)
+        for onlooker in onlookers:
+            onlooker.begin(info["created"])
         first = info["state"]["first_seq"]
         if first > committed + 1:
             tell(EventsMissed(first=committed + 1, last=first - 1))
@@ -56,10 +81,11 @@ async def run(config: Config, clock: Clock) -> None:
         )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for work in (
-            _take(stream, archive, committed),
-            _flush(archive),
+            _take(stream, archive, committed, onlookers),
+            _flush(archive, onlookers),
             _upkeep(archive, config, clock),
             pulse.run(),
+            *(onlooker.run(stream) for onlooker in onlookers),
         ):
             tasks.create_task(work)
         tell(StageStarted(stage="archive", detail=f"after sequence {committed}"))
@@ -77,7 +103,7 @@ async def _open(stream: Stream, committed: int) -> Pull:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _take(stream: Stream, archive: Archive, committed: int) -> None:
+async def _take(stream: Stream, archive: Archive, committed: int, onlookers: Sequence[Onlooker]) -> None:
     expected = committed + 1
     async with contextlib.aclosing(await _open(stream, committed)) as pull:
         while True:
@@ -100,13 +126,21 @@ async def _take(stream: Stream, archive: Archive, committed: int) -> None:
                 event_class = delivery.subject.split(".")[1]
                 while not archive.add(event_class, delivery.sequence, batch):  # noqa: ASYNC110 - waits for the disk
                     await asyncio.sleep(FLUSH_CHECK_SECONDS)
+                for onlooker in onlookers:
+                    onlooker.take(delivery.sequence, batch)
 
 
-async def _flush(archive: Archive) -> None:
+async def _flush(archive: Archive, onlookers: Sequence[Onlooker]) -> None:
     while True:
         await asyncio.sleep(FLUSH_CHECK_SECONDS)
         if archive.due():
-            await asyncio.to_thread(archive.flush)
+            await _store(archive, onlookers)
+
+
+async def _store(archive: Archive, onlookers: Sequence[Onlooker]) -> None:
+    for onlooker in onlookers:
+        await onlooker.keep()
+    await asyncio.to_thread(archive.flush)
 
 
 async def _upkeep(archive: Archive, config: Config, clock: Clock) -> None:

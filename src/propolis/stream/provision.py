@@ -15,6 +15,7 @@ from propolis.stream.subjects import (
     FINDINGS,
     LEDGER,
     LURES,
+    NOVEL,
     POLICY,
     SENSORS,
     STATES,
@@ -92,7 +93,7 @@ def buckets(settings: Settings) -> tuple[dict[str, Any], ...]:
             "duplicate_window": 120 * 1_000_000_000,
         }
 
-    return (*map(bucket, (DECISIONS, SENSORS, STATES, POLICY)), bucket(LURES, LURE_HISTORY))
+    return (*map(bucket, (DECISIONS, SENSORS, STATES, POLICY, NOVEL)), bucket(LURES, LURE_HISTORY))
 
 
 async def provision(stream: Stream, settings: Settings) -> None:

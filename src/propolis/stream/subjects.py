@@ -14,11 +14,15 @@ SENSORS = "sensors"
 STATES = "states"
 POLICY = "policy"
 LURES = "lures"
+NOVEL = "novel"
 
 FLAW = "flaw."
 """Before a lure's id: its key in the bucket ``lures``."""
 CANARY = "canary.key"
 """The key, in the same bucket, of the installation's canaries."""
+
+QUEUE = "queue"
+"""The one key of the bucket ``novel``: what is new and spreading, for people to look at."""
 
 SEQUENCE = "Propolis-Sequence"
 """Header of a findings message: the sequence of the events message it was found in."""

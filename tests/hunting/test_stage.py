@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -180,3 +181,35 @@ async def test_a_killed_archive_loses_nothing_and_stores_nothing_twice(
 
 async def _is_published(stream: Stream, count: int) -> bool:
     return (await stream.api("STREAM.INFO.EVENTS"))["state"]["messages"] == count
+
+
+class Notebook:
+    """An onlooker that writes down what it was told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.seen: list[tuple[int, int]] = []
+
+    def begin(self, created: str) -> None:
+        self.words.append(f"begin {bool(created)}")
+
+    def take(self, sequence: int, batch: pa.RecordBatch) -> None:
+        self.seen.append((sequence, batch.num_rows))
+
+    async def keep(self) -> None:
+        self.words.append(f"keep {len(self.seen)}")
+
+    async def run(self, stream: Stream) -> None:
+        self.words.append(f"run {stream.client.is_connected}")
+        await asyncio.Event().wait()
+
+
+async def test_an_onlooker_sees_every_batch_of_every_lane_in_order(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path
+) -> None:
+    config, notebook = config_of(tmp_path, server, QUICK), Notebook()
+    await publish(stream, range(10))
+    async with running(module.run(config, SystemClock(), (notebook,))):
+        await until(lambda: rows(config) == (20, 20))
+    assert notebook.seen == [(number, 2) for number in range(1, 11)]
+    assert {"begin True", "run True", "keep 10"} <= set(notebook.words)

@@ -3,6 +3,7 @@
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from propolis.clock import rfc3339
 from propolis.console.card import Row, Table, card
 from propolis.console.console import Console
 from propolis.console.evidence import MAX_PAYLOAD, inert
@@ -101,7 +102,7 @@ def _row(one: Novel) -> Row:
         "sources": count(one.sources),
         "recent": count(round(one.recent)),
         "sensors": count(len(one.sensors)),
-        "first": moment(one.first_seen),
+        "first": rfc3339(one.first_seen)[:16].replace("T", " "),
         "what": one.what,
         "template": inert(one.template, MAX_CELL),
     }

@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from propolis.detection.novelty import clusters as module
 from propolis.detection.novelty.clusters import MAX_EXAMPLES, Clusters
 
@@ -50,10 +52,21 @@ def test_examples_are_few() -> None:
     assert len(cluster.examples) == MAX_EXAMPLES
 
 
-def test_a_full_house_loses_what_is_silent_and_spread_least(monkeypatch: object) -> None:
+def test_a_full_house_loses_what_is_silent_and_spread_least() -> None:
     clusters = Clusters(KEY)
     for number in range(module.MAX_CLUSTERS + 50):
         words = b" ".join(b"w%dw%s" % (number, bytes([97 + place] * 3)) for place in range(6))
         clusters.meet("command", words, words, number)
     assert len(clusters.by_id) == module.MAX_CLUSTERS
     assert set(clusters._bands.values()) <= clusters.by_id.keys()
+
+
+def test_texts_are_forgotten_oldest_first_and_met_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TEXTS", 10)
+    clusters, chance = Clusters(KEY), random.Random(3)
+    texts = [loader(chance) for _ in range(30)]
+    for text in texts:
+        clusters.meet("command", text, text, 0)
+    assert len(clusters._texts) == 10
+    assert clusters.met("command", texts[0]) is None
+    assert clusters.met("command", texts[-1]) is not None

@@ -1,5 +1,4 @@
 import random
-import tracemalloc
 
 import pyarrow as pa
 
@@ -155,21 +154,6 @@ def test_it_goes_on_from_its_checkpoint() -> None:
 def test_another_schema_is_passed_over() -> None:
     novelty = fed(pa.record_batch({"when": [1, 2]}))
     assert novelty.queue(0).novel == ()
-
-
-def test_memory_is_bounded() -> None:
-    tracemalloc.start()
-    novelty = Novelty(random.Random(1))
-    before, _ = tracemalloc.get_traced_memory()
-    for sequence in range(1, 41):
-        rows: list[Row] = [
-            (f"198.18.{sequence}.1", CommandRun(f"a{sequence}b{number}c /x{number}y/z{sequence}q " * 30))
-            for number in range(200)
-        ]
-        novelty.take(sequence, batch_of(rows))
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert after - before < 40_000_000
 
 
 def test_a_batch_of_nothing_new_names_no_sensor_twice() -> None:

@@ -16,7 +16,9 @@ from propolis.console.stage import gated, routes
 from propolis.detection.novelty.novel import Novel, Queue, encode
 from propolis.stream import Stream, connect, folder, subjects
 
-REQUEST = b"GET /cgi-bin/zyx.cgi?run=1&cmd=install HTTP/1.1\r\n\r\n<script>document.title='owned'</script>\x1b[2J"
+REQUEST = (
+    b"GET /cgi-bin/zyx.cgi?run=1&cmd=install HTTP/1.1\r\n\r\n<script>document.title='owned'</script>\x1b[2J"
+)
 
 
 def novel(**changes: Any) -> Novel:

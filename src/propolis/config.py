@@ -131,6 +131,9 @@ class Detection(_Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=64, description="processes; more than there are lanes are spares")
     ] = 1
     rules: Annotated[str, Meta(description="folder of further rules; empty: only the built-in ones")] = ""
+    yara: Annotated[
+        str, Meta(description="folder of YARA rules over what is sent; empty: none, and no memory for it")
+    ] = ""
     checkpoint_seconds: Annotated[
         Seconds, Meta(description="how often state is stored with its sequence")
     ] = 5.0

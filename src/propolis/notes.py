@@ -206,6 +206,23 @@ class LureRolledBack(Note, frozen=True, kw_only=True):
     repeats: int
 
 
+class YaraLive(Note, frozen=True, kw_only=True):
+    """The YARA rules of a folder were compiled; they judge from now on."""
+
+    folder: str
+    files: int
+    rules: int
+
+
+class YaraRefused(Note, frozen=True, kw_only=True):
+    """A YARA file cannot be used; what it said before stays, and so do all other files. Line 0: not known."""
+
+    level: ClassVar[str] = "error"
+    file: str
+    line: int
+    why: str
+
+
 counts: Counter[str] = Counter()
 """How often each note was told by this process, by class name; the metrics page shows it."""
 

@@ -17,7 +17,7 @@ from propolis import findings
 from propolis.clock import SECOND, ManualClock, SystemClock
 from propolis.detection import stage as module
 from propolis.detection.stage import Detecting
-from propolis.events import RequestReceived, pack, shard_of
+from propolis.events import PayloadReceived, RequestReceived, pack, shard_of
 from propolis.events.interaction import encode
 from propolis.findings import Finding
 from propolis.flaws import signature
@@ -236,3 +236,25 @@ async def in_one_go(stream: Stream) -> list[Finding]:
             data, state = work.step(stored, state)
             said += findings.decode(data) if data else ()
     return said
+
+
+async def test_a_yara_rule_that_is_saved_judges_from_then_on(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path
+) -> None:
+    folder, source = tmp_path / "yara", "198.18.0.9"
+    folder.mkdir()
+    config = config_of(tmp_path, server, f'[detection]\nyara = "{folder}"\n')
+
+    async def is_found() -> bool:
+        at = BEGIN + len(sent) * SECOND
+        sent.append(at)
+        payload = PayloadReceived(b"\0" * 40 + b"zyx-bot-marker")
+        batch = batch_of([(source, payload)], begin=at, evidence_class="dialogue")
+        await stream.insist(f"events.interaction.{lane(source)}", encode(batch), message_id=f"f{at}")
+        await asyncio.sleep(0.2)
+        return any(one.rule == "yara:bot" for one in await found(stream))
+
+    sent: list[int] = []
+    async with running(module.run(config, 0, SystemClock())):
+        (folder / "bot.yar").write_text('rule bot { strings: $a = "zyx-bot-marker" condition: $a }')
+        await until(is_found)

@@ -15,6 +15,7 @@ from propolis.detection.behaviours import BEHAVIOURS
 from propolis.detection.claim import Claim, claim_of_canary
 from propolis.detection.columns import SCAN_BYTES, SPOOFABLE, Rows
 from propolis.detection.draft import Draft, Hits, cite, gather
+from propolis.detection.files import Scans
 from propolis.detection.knowledge import Knowledge
 from propolis.detection.match import Matcher, Verdict
 from propolis.detection.report import Place, Reporter, uuid_text
@@ -86,6 +87,10 @@ class Engine:
     def know(self, knowledge: Knowledge) -> None:
         """Name the flaws of this catalogue, and find the canaries of this mint, from the next batch on."""
         self._matcher.know(knowledge)
+
+    def scan_with(self, files: Scans) -> None:
+        """Look with these for files in what is sent, from the next batch on."""
+        self._matcher.scan_with(files)
 
     def warm(self) -> None:
         """Load or compile every kernel, so that the first batch is as fast as the next.
@@ -161,7 +166,7 @@ class Engine:
         drafts: dict[str, tuple[Claim, Draft, Evidence | None]] = {}
         answered = rows.texts("answered")
         for row, verdict in verdicts:
-            if verdict.flaw is None and not verdict.canaries:
+            if verdict.flaw is None and not verdict.canaries and not verdict.files:
                 continue
             source, window = rows.source[row].tobytes(), effective.item(row)
             for claim, given in _claimed(verdict, state.told):
@@ -206,6 +211,8 @@ def _claimed(verdict: Verdict, told: Told) -> Iterator[tuple[Claim, Evidence | N
         yield claim_of_canary(canary), given and _given(given, canary.source)
     if verdict.flaw is not None:
         yield msgspec.structs.replace(verdict.flaw, alternatives=verdict.alternatives), None
+    for claim in verdict.files:
+        yield claim, None
 
 
 def _given(place: Given, source: bytes) -> Evidence:

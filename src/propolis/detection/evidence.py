@@ -68,7 +68,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Why we hold of a source what we hold: the probability (0 to 1) that it means harm, and its parts, heaviest first."""
+    """Why we hold of a source what we do: the probability (0 to 1) that it means harm, and its parts, gravest first."""
 
     probability: float
     parts: tuple[Part, ...]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from propolis.detection.claim import Claim
 from propolis.detection.columns import KIND_NAMES, SCAN_BYTES, Rows
 from propolis.detection.fields import COLUMNS, Fields
+from propolis.detection.files import Scans
 from propolis.detection.knowledge import Knowledge
 from propolis.detection.precedence import account
 from propolis.detection.rules import RuleSet, Threshold, holds
@@ -27,18 +28,21 @@ _Key: TypeAlias = tuple[int, tuple[bytes, ...], bytes | None]
 """The code of a kind, what an event of it is judged by, and the flaws that a sensor named, None if none looked."""
 
 _REQUEST = KIND_NAMES.index("RequestReceived")
+_FILES = {"RequestReceived": "body", "PayloadReceived": "raw", "Malformed": "raw"}
+"""Where an event may carry a file."""
 
 
 class Verdict(msgspec.Struct):
     """What is told of an event: the numbers of rules, ascending, the flaw it goes for, the canaries in it.
 
-    ``alternatives`` are what it could be instead (:mod:`propolis.detection.precedence`).
+    ``alternatives`` are what it could be instead (:mod:`propolis.detection.precedence`); ``files`` what YARA rules say.
     """
 
     rules: tuple[int, ...]
     flaw: Claim | None = None
     canaries: tuple[Canary, ...] = ()
     alternatives: tuple[str, ...] = ()
+    files: tuple[Claim, ...] = ()
     _fields: Fields | None = None
     _summary: str = ""
 
@@ -78,10 +82,16 @@ class Matcher:
         self._cut = 0
         self._rules = rules.rules
         self._knowledge = Knowledge()
+        self._files: Scans | None = None
 
     def know(self, knowledge: Knowledge) -> None:
         """Judge by these flaws and canaries from now on; texts are looked at anew."""
         self._knowledge = knowledge
+        self._memory.clear()
+
+    def scan_with(self, files: Scans) -> None:
+        """Look with these for files from now on; texts are looked at anew."""
+        self._files = files
         self._memory.clear()
 
     def __call__(self, rows: Rows, counted: NDArray[np.bool_]) -> list[tuple[int, Verdict]]:
@@ -99,7 +109,7 @@ class Matcher:
             verdict = self._memory.get(key)
             if verdict is None:
                 verdict = self._judge(key)
-            if verdict.rules or verdict.flaw or verdict.canaries:
+            if verdict.rules or verdict.flaw or verdict.canaries or verdict.files:
                 hits.append((row, verdict))
         return hits
 
@@ -115,10 +125,11 @@ class Matcher:
         fitting = [number for number in candidates if self._predicates[number](fields)]
         named = self._knowledge.named(said or b"", fields["raw"]) if key[0] == _REQUEST else ()
         canaries = self._knowledge.canaries(fields["raw"])
+        files = self._files.scan(fields[_FILES[kind]]) if self._files and kind in _FILES else ()
         verdict = _NOTHING
-        if fitting or named or canaries:
+        if fitting or named or canaries or files:
             told = account(self._rules, fitting, named, is_decoy=said is not None)
-            verdict = Verdict(told.rules, told.flaw, canaries, told.alternatives, fields)
+            verdict = Verdict(told.rules, told.flaw, canaries, told.alternatives, files, fields)
         self._cut += any(len(value) == SCAN_BYTES for value in values)
         if sum(map(len, values)) <= MEMORY_BYTES:
             if len(self._memory) >= MEMORY_TEXTS:

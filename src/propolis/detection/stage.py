@@ -10,6 +10,7 @@ from propolis import findings
 from propolis.clock import Clock
 from propolis.config import Config
 from propolis.detection.engine import Engine, Knowledge, State
+from propolis.detection.files import Files, Folder
 from propolis.detection.rules import load
 from propolis.errors import CodecError
 from propolis.events.canary import Mint
@@ -98,6 +99,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
     address = address_of(config)
     stream = await connect(address.url, "detect", credential=address.credential)
     await provision(stream, config.stream)
+    yara = await _scan(config, engine)
     work = Detecting(engine, clock)
     follower = await follow(config, stream, engine)
     owners = [
@@ -127,11 +129,27 @@ async def run(config: Config, index: int, clock: Clock) -> None:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(pulse.run(), name="pulse")
         tasks.create_task(follower.run(), name="follow lures")
+        if yara is not None:
+            tasks.create_task(yara.follow(engine.scan_with), name="follow YARA rules")
         for lane, owner in enumerate(owners):
             turn = (lane - index) % config.detection.workers
             tasks.create_task(_own(owner, turn * TAKEOVER_SECONDS / 2), name=f"lane {lane}")
         tell(StageStarted(stage="detect", detail=f"worker {index}, {len(owners)} lanes"))
         await asyncio.Event().wait()
+
+
+async def _scan(config: Config, engine: Engine) -> Folder | None:
+    """Have the engine look for files with the YARA rules there are; the folder they are in, if one is named.
+
+    Raises :class:`~propolis.errors.RuleError` for one that is not there.
+    """
+    if not config.detection.yara:
+        return None
+    folder = Folder((config.path.parent / config.detection.yara).resolve())
+    rules = await asyncio.to_thread(folder.look)
+    if rules is not None:
+        engine.scan_with(Files(rules))
+    return folder
 
 
 async def follow(config: Config, stream: Stream, engine: Engine) -> Follower:

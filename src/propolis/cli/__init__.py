@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str, str, str], ...] = (
         "Attack the running decoys over loopback and time the defence.",
         "propolis.cli.drill:drill",
     ),
+    ("Defence", "why", "What is held of an address, and what makes it so.", "propolis.cli.why:why"),
     ("Defence", "hunt", "Ask every event ever seen, in SQL.", "propolis.cli.hunt:hunt"),
     ("Stages", "sensor", "Listen as decoys.", "propolis.cli.stages:sensor"),
     ("Stages", "detect", "Judge events.", "propolis.cli.stages:detect"),

@@ -23,9 +23,10 @@ must not find, though many are attacks for another.
 
 ``calibration_error`` (0 to 1, ten bins): :mod:`propolis.detection.evidence` folds the findings of each source, its
 line fitted on every other source and measured on the rest; of sources with at least one finding, attackers and not.
-``fitted`` is the line; ``reliability`` has (said, true, sources) by bin. ``calibration_error_shipped`` is with the
-line that the module has. ``time_to_right``: the event (login or command, from 1) of a session at which its class is
-first named; median and 95th percentile.
+``calibration_error_all`` also has those of whom nothing was found, held to be harmless. ``fitted`` is the line;
+``reliability`` has (said, true, sources) by bin. ``calibration_error_shipped`` is with the line that the module has.
+``time_to_right``: the event (login or command, from 1) of a session at which its class is first named; median and
+95th percentile.
 
 ``must`` and ``must_not``: CrowdSec's samples with a scenario that must or must not trip, as far as a line is a
 request or a failed login (others are counted in ``unread``). Lines are read by one grammar for all: a quoted request
@@ -326,6 +327,8 @@ def calibration(sources: Sequence[tuple[bool, Sequence[Finding]]]) -> dict[str, 
     rest = ~fitting
     said = 1.0 / (1.0 + np.exp(-(slope * sums[rest] + shift)))
     shipped = evidence.probabilities(columns, BEGIN)[rest]
+    silent = np.array([harmful for harmful, findings in sources if not findings][1::2], np.bool_)
+    everybody = np.concatenate([said, np.zeros(len(silent))]), np.concatenate([harmful[rest], silent])
     places = np.minimum((said * 10).astype(int), 9)
     bins = [
         [
@@ -338,6 +341,7 @@ def calibration(sources: Sequence[tuple[bool, Sequence[Finding]]]) -> dict[str, 
     ]
     return {
         "calibration_error": round(evidence.calibration_error(said, harmful[rest]), 4),
+        "calibration_error_all": round(evidence.calibration_error(*everybody), 4),
         "calibration_error_shipped": round(evidence.calibration_error(shipped, harmful[rest]), 4),
         "fitted": [round(slope, 2), round(shift, 2)],
         "reliability": bins,

@@ -119,13 +119,14 @@ class Novelty:
         self, batch: pa.RecordBatch, rows: Rows, chosen: NDArray[np.intp], text: _Text, left: int
     ) -> int:
         """Count the chosen rows, all of one kind; how many texts not met before may still be looked at."""
-        encoded = batch.column(text.column).take(pa.array(chosen)).dictionary_encode(null_encoding="encode")
+        column = pc.binary_slice(batch.column(text.column).cast(pa.binary()), 0, 2 * TEXT_BYTES)
+        encoded = column.take(pa.array(chosen)).dictionary_encode(null_encoding="encode")
         codes = encoded.indices.to_numpy()
         _, firsts = np.unique(codes, return_index=True)
         found: dict[str, tuple[Cluster, list[int]]] = {}
         texts = Texts(encoded.dictionary)
         for code in range(len(encoded.dictionary)):
-            raw = texts[code][: 2 * TEXT_BYTES]
+            raw = texts[code]
             if not raw.strip():
                 continue
             cluster = self._clusters.met(text.what, raw)

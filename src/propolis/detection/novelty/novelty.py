@@ -21,6 +21,7 @@ from propolis.detection.novelty.clusters import MAX_NAMED, Cluster, Clusters
 from propolis.detection.novelty.novel import MAX_QUEUE, Novel, Queue, What
 from propolis.detection.novelty.spread import hashed
 from propolis.detection.novelty.template import TEXT_BYTES, of_request
+from propolis.events.interaction import SCHEMA
 
 MAX_FRESH = 256
 """Texts not met before that are looked at in one batch; what a flood has beyond is counted by :meth:`take_missed`."""
@@ -69,11 +70,11 @@ class Novelty:
             self._stream, self._sequence = created, 0
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
-        """One batch of :data:`propolis.events.interaction.SCHEMA`; one that was taken before changes nothing."""
+        """One batch of :data:`propolis.events.interaction.SCHEMA`; another, or one taken before, changes nothing."""
         if sequence <= self._sequence:
             return
         self._sequence = sequence
-        if "kind" not in batch.schema.names:
+        if batch.schema.names != SCHEMA.names:
             return
         rows = Rows(batch)
         counted = rows.evidence_class != SPOOFABLE

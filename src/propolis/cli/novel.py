@@ -94,9 +94,7 @@ def describe(id: str, /, *, json: AsJson = False, config: ConfigPath = DEFAULT_C
         out.print(Text(f"{name:8}{value}"), highlight=False)
     for number, example in enumerate(one.examples, 1):
         out.print(
-            Text(
-                f"\nexample {number}\n{inert(example.decode('utf-8', 'replace'), EXAMPLE_CHARACTERS, keep=chr(10))}"
-            ),
+            Text(f"\nexample {number}\n{inert(_text(example), EXAMPLE_CHARACTERS, keep=chr(10))}"),
             highlight=False,
         )
 
@@ -165,3 +163,7 @@ def _queue(config: Path) -> Queue:
         return novel.decode(stored.data) if stored else Queue(0)
 
     return with_stream(config, look)
+
+
+def _text(example: bytes) -> str:
+    return example.decode("utf-8", "replace").replace("\r\n", "\n")

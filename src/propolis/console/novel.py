@@ -57,9 +57,9 @@ class New:
         with dialog, ui.element("div").classes("card evidence novelty"):
             _heading(one)
             for example in one.examples:
-                ui.label(inert(example.decode("utf-8", "replace"), MAX_PAYLOAD, keep="\n\t")).classes(
-                    "bytes text"
-                )
+                ui.label(
+                    inert(example.decode("utf-8", "replace").replace("\r\n", "\n"), MAX_PAYLOAD, keep="\n\t")
+                ).classes("bytes text")
             place = ui.element("div")
             with ui.element("div").classes("buttons"):
                 ui.button("Draft a rule", on_click=lambda: _draft(one, place, is_lure=False)).props(

@@ -105,6 +105,19 @@ def test_what_serves_several_flaws_as_well_names_them_together_or_none(
     assert not cve or told.cve[0] == CVE
 
 
+def test_a_request_that_is_for_no_cve_is_given_none_by_its_neighbours() -> None:
+    told = account([], (), [named("login", 700), named("box", 700, cve=[CVE])]).flaw
+    assert told is not None
+    assert told.cve == ()
+
+
+def test_a_file_may_name_more_cves_than_several_together() -> None:
+    many = [f"CVE-2020-000{number}" for number in range(MAX_CVES + 2)]
+    told = account([], (), [named("box", 700, cve=many), named("same", 700, cve=many[1:])]).flaw
+    assert told is not None
+    assert told.cve == tuple(many)
+
+
 def test_a_rule_that_knows_further_cves_is_told_beside_the_flaw() -> None:
     both = msgspec.structs.replace(rule("both"), cve=(CVE, "CVE-2020-0002"))
     assert account([both], (0,), [named("box", 700, cve=[CVE])]).rules == (0,)

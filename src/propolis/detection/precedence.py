@@ -103,15 +103,16 @@ def _claim(named: Sequence[Named]) -> Claim:
     claim = claim_of_step(flaw, step)
     if step.grade == "scan" and score < CERTAIN_SCORE:
         return msgspec.structs.replace(claim, cve=())
-    rivals = [
+    if not claim.cve:
+        return claim
+    as_specific = [
         claim_of_step(other, its).cve
         for other, its, points in named[1:]
         if its.grade == step.grade and points >= CLOSE * score
     ]
-    if not any(rivals):
-        return claim
-    cve = tuple(dict.fromkeys([*claim.cve, *(cve for each in rivals for cve in each)]))
-    return msgspec.structs.replace(claim, cve=cve if len(cve) <= MAX_CVES else ())
+    cve = tuple(dict.fromkeys([*claim.cve, *(cve for each in as_specific for cve in each)]))
+    is_too_many = len(cve) > max(MAX_CVES, len(claim.cve))
+    return msgspec.structs.replace(claim, cve=() if is_too_many else cve)
 
 
 def _rank(grade: Grade) -> int:

@@ -89,12 +89,12 @@ def _rule(name: str, tree: Mapping[str, Any]) -> Rule:
         method=str(request.get("method") or "GET"),
         path=bytewise(str(request.get("path") or "/")),
         fields=tuple(
-            (str(key), bytewise(str(value))) for key, value in (request.get("headers") or {}).items()
+            (str(key), bytewise(_shown(value))) for key, value in (request.get("headers") or {}).items()
         ),
         body=bytewise(str(request.get("body") or "").strip()),
         raw=bytewise(str(request.get("raw") or "")).replace("\r\n", "\n").replace("\n", "\r\n"),
         follows=bool(request.get("follow_redirects")),
-        conditions=tuple(map(str, conditions)),
+        conditions=tuple(_shown(condition) for condition in conditions),  # YAML makes a truth of true
         outputs=tuple((str(key), str(value)) for key, value in (tree.get("output") or {}).items()),
         brute=tuple((str(key), _values(value)) for key, value in brute.items() if key not in OWN_KEYS),
         mode=str(brute.get("mode") or "sniper"),

@@ -3,7 +3,7 @@
 from propolis.flaws.file import Flaw
 from propolis.flaws.index import Catalogue
 from propolis.flaws.request import Request
-from propolis.flaws.scanners.nuclei import import_template
+from propolis.flaws.scanners.folder import import_template
 from propolis.flaws.scanners.recognise import is_attack, quote
 from propolis.flaws.session import Session
 from templates import TEMPLATE

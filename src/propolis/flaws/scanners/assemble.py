@@ -77,7 +77,7 @@ class _Assembler:
             severity=describe.severity(template),
             product=describe.product(template),
             server=describe.server(template),
-            source=f"nuclei {template.id}"[:300],
+            source=f"{template.scanner} {template.id}"[:300],
             steps=steps,
             tests=Tests(match=(Case(request=MISS),), miss=(MISS,)),  # the real ones are what is played
         )

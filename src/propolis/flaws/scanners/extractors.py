@@ -29,6 +29,8 @@ HEADERS: Final = frozenset(
     }
 )  # fmt: skip
 """Headers by the names that matchers give them."""
+HEADS: Final = frozenset({"header", "raw_header"})
+"""Parts that are all headers."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -166,7 +168,7 @@ def _shown_regex(
         return None
     if part in {"body", "response"}:
         return Shown(body=shown)
-    return Shown(header=shown if part == "header" else named_header(part, shown))
+    return Shown(header=shown if part in HEADS else named_header(part, shown))
 
 
 def wanted_text(extractor: Extractor, draws: random.Random, lookup: Lookup) -> bytes:

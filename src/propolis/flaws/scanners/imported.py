@@ -11,6 +11,10 @@ BELIEVED: Final = "is believed by its scanner"
 THIRD_PARTY: Final = "needs a third party"
 """Its scanner waits for a callback; the request is recognised and answered all the same."""
 
+ANSWERED: Final = "says only what a request looks like; the answer is that of its kind of flaw"
+RECOGNISED: Final = "says only what a request looks like; nothing tells the answer"
+UNWRITABLE: Final = "cannot be written as a lure file"
+
 
 class Refused(msgspec.Struct, frozen=True):
     """A template of which no flaw was made: the reason, one of few, and more exactly why."""

@@ -320,7 +320,9 @@ class _Work:
             self.conditions[f"{field}|contains|all"] = tuple(dict.fromkeys((*old, *pieces)))
 
     def _seek(self, field: str, value: bytes, *, is_decoded: bool) -> None:
-        """Note where in a field the marks stand."""
+        """Note where in a field the marks stand; a line end behind a form is nobody's value."""
+        if field.startswith("form.") and value.endswith(b"\n"):
+            field, value = f"{field}|trim", value.strip()
         pieces = self._marks.split(value)
         for index in range(1, len(pieces), 2):
             sites = self.sites.setdefault(pieces[index], [])
@@ -329,7 +331,7 @@ class _Work:
                 sites.append(Site(selector, is_decoded))
 
     def _selector(self, field: str, pieces: list[bytes], index: int) -> str:
-        plain = field.partition("|")[0]
+        plain = field if field.endswith("|trim") else field.partition("|")[0]
         if len(pieces) == 3 and not pieces[0] and not pieces[2] and plain not in {"body", "headers", "raw"}:
             return plain
         before, after = pieces[index - 1][-CONTEXT_BYTES:], pieces[index + 1][:8]

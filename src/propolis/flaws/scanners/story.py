@@ -13,11 +13,12 @@ from typing import Literal as Choice
 
 import msgspec
 
-from propolis.flaws.scanners import dsl, formula, satisfy
+from propolis.flaws.scanners import describe, dsl, formula, satisfy
 from propolis.flaws.scanners.dsl import Call, Expr, Name, Value
 from propolis.flaws.scanners.extractors import Shown, named_header, show, wanted_text
 from propolis.flaws.scanners.formula import Context, Resolve, Way
 from propolis.flaws.scanners.functions import compare_versions
+from propolis.flaws.scanners.issued import forms
 from propolis.flaws.scanners.marks import Marks, names_of
 from propolis.flaws.scanners.response import Response
 from propolis.flaws.scanners.satisfy import Task, Unmet
@@ -37,13 +38,6 @@ _LOOKS: Final = {
     "sha256": "[0-9a-f]{64}",
     "hexencode": "[0-9a-f]*",
 }
-_FORMS: Final = (
-    ("alnum(10)", b"zX%03dkQvWj"),
-    ("digits(10)", b"9174%03d825"),
-    ("hexes(16)", b"b7%03de4c91d05afc2"),
-    ("uuid4()", b"5b0e7c1d-4a%02d-4f3e-9c6b-2d8a71e90f35"),
-)
-"""What a value that we hand out may be, and a sample of each."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -200,17 +194,7 @@ class _Teller:
         if self._is_path(extractor.name):
             yield "'/' + alnum(8)", b"/zX%03dkQj" % index
             yield "'/' + letters(8)", b"/zx%ckqjvw" % (97 + index % 26)
-        elif len(natural) > 11 and re.fullmatch(rb"[0-9a-f]+", natural):
-            yield f"hexes({len(natural)})", (b"b7%03de4c91d05afc2" % index * 32)[: len(natural)]
-        for issue, shape in _FORMS:
-            yield issue, shape % index
-        yield "letters(10)", b"zx%ckqjvwqx" % (97 + index % 26)
-        if 4 < len(natural) < 65 and natural.isalnum():
-            drawn = "".join(self._draws.choice("0123456789") for _ in natural)
-            yield f"digits({len(natural)})", drawn.encode()
-            mixed = b"zX%03dkQvWj" % index * 8
-            yield f"alnum({len(natural)})", mixed[: len(natural)]
-        yield "", natural
+        yield from forms(natural, index)
 
     def _is_path(self, name: str) -> bool:
         """Whether a value begins a request's target."""
@@ -375,8 +359,7 @@ class _Teller:
         return len(block.requests)
 
     def _title(self) -> str:
-        product_name = self._template.metadata.get("product", "").replace("_", " ").strip()
-        return product_name.title() if product_name else re.split(r"\s[-<(|]", self._template.name)[0][:80]
+        return describe.title(self._template) or "Welcome"
 
 
 def _closure(names: frozenset[str], through: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -35,6 +35,10 @@ _DRAWS: Final[Mapping[str, tuple[str, str]]] = {
 """Helpers that draw characters: out of which, and how those look."""
 _MOMENTS: Final = frozenset({"unixtime", "datetime", "tounixtime"})
 _HOSTS: Final = frozenset("DN FQDN File Host Hostname IP Path Port RDN SD Scheme TLD".split(" "))  # noqa: SIM905 - a list of words
+_KNOWN: Final = (
+    functions.FUNCTIONS.keys() | _DRAWS.keys() | _MOMENTS | {"randint", "randip", "concat", "waitfor"}
+)
+"""Helpers that mean something; what else a matcher calls is told."""
 _NUMBERS: Final = frozenset({"randint", "unixtime", "tonumber", "tounixtime", "len", "randtextnumeric"})
 ANYTHING: Final = "[^\\s\"'<>&]*"
 """How something of which nothing is known looks where its end must be seen."""
@@ -103,7 +107,10 @@ class Resolver:
                     else Literal(text.encode())
                 )
             case Call(function, arguments):
-                return self._call(function, tuple(inner(argument) for argument in arguments))
+                given = tuple(inner(argument) for argument in arguments)
+                if is_matcher and function not in _KNOWN:
+                    return Call(function, given)
+                return self._call(function, given)
             case Operation(operator, operands):
                 return _folded(Operation(operator, tuple(inner(operand) for operand in operands)))
             case _:

@@ -89,3 +89,35 @@ def test_the_line_end_behind_a_body_is_nobodys_value() -> None:
     (step,) = known.flaw.steps
     assert isinstance(step.match, dict)
     assert step.match["form.last|trim"] == "one"
+
+
+def test_a_host_that_is_written_out_stands_for_any() -> None:
+    text = TEMPLATE.replace("x={{num}}", "next=https://interact.sh/a").replace(
+        '{type: word, part: body, words: ["{{md5(num)}}"]}',
+        "{type: regex, part: header, regex: ['(?m)^Location: https://interact\\.sh/a']}",
+    )
+    known = study(text.replace("status: [200]", "status: [302]"), "demo-rce")
+    assert known.verdict == BELIEVED
+    assert known.flaw is not None
+    (step,) = known.flaw.steps
+    assert isinstance(step.match, dict)
+    assert step.match["query.next|re"] == r"^https://[A-Za-z0-9.:\-]+/a$"
+    assert any("{{ callback" in header for header in step.reply.headers)
+    assert "callback" in step.extract
+
+
+def test_a_header_that_must_be_something_else_is_there() -> None:
+    text = TEMPLATE.replace("{type: status, status: [200]}", "{type: dsl, dsl: [\"x_own != ''\"]}")
+    known = study(text, "demo-rce")
+    assert known.verdict == BELIEVED
+    assert known.flaw is not None
+    assert "X-Own: 1" in known.flaw.steps[0].reply.headers
+
+
+def test_a_value_may_be_used_by_way_of_a_list() -> None:
+    text = LOGIN.format(group="([a-z]+)").replace("token={{token}}", "token={{word}}")
+    text = text.replace("    matchers:", "    payloads: {word: ['{{token}}x']}\n    matchers:", 1)
+    known = study(text, "demo-login")
+    assert known.verdict == BELIEVED
+    assert known.flaw is not None
+    assert known.flaw.steps[0].issue

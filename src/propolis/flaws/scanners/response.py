@@ -118,8 +118,8 @@ def _holds(want: Want, response: Response, responses: dict[int, Response], looku
         return want.is_wanted
     part = response.part(want.part)
     value = functions.render(want.value, lookup)
-    if part is None:
-        return not want.is_wanted
+    if part is None:  # no matcher holds of what was not sent, not even that it is not something
+        return False
     return _has(want, functions.text(part), value) is want.is_wanted
 
 

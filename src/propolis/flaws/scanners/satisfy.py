@@ -224,7 +224,13 @@ def _headers(task: Task, status: int, lookup: Lookup, draws: random.Random) -> _
         if shown.header:
             _place(head, shown.header)
     for want in task.wants:
-        if not want.is_wanted or want.part in {"body", "response", ""} or want.kind not in _TEXTS:
+        if want.part in {"body", "response", ""} or want.kind not in _TEXTS:
+            continue
+        if not want.is_wanted:
+            if want.part not in HEADS and Response(status, tuple(head.lines), b"").part(want.part) is None:
+                _put(
+                    head, want.part, _usual(_header_name(want.part))
+                )  # it must be there to be something else
             continue
         try:
             value = functions.render(want.value, lookup)
@@ -302,9 +308,8 @@ def _guessed(text: bytes) -> tuple[bytes, bytes]:
     ):
         return b"Location", text
     if re.fullmatch(rb"[\w.\-]{2,80}=[^\s]*(?:;.*)?", text):
-        return b"Set-Cookie", text if text.rstrip(b"=") != text.removesuffix(b"=") or text[
-            -1:
-        ] != b"=" else text + b"1; path=/"
+        value = text + b"1" if text.endswith(b"=") and not text.endswith(b"==") else text
+        return b"Set-Cookie", value if b";" in value else value + b"; path=/"
     if re.fullmatch(rb"(?i)[a-z][a-z0-9]*(?:-[a-z0-9]+)+", text):
         return (
             (text, b"1")

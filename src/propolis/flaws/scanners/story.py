@@ -14,8 +14,8 @@ from typing import Literal as Choice
 import msgspec
 
 from propolis.flaws.scanners import describe, dsl, formula, satisfy
-from propolis.flaws.scanners.dsl import Call, Expr, Name, Value
-from propolis.flaws.scanners.extractors import Shown, named_header, show, wanted_text
+from propolis.flaws.scanners.dsl import Call, Expr, Literal, Name, Value
+from propolis.flaws.scanners.extractors import Shown, named_header, show, together, wanted_text
 from propolis.flaws.scanners.formula import Context, Resolve, Way
 from propolis.flaws.scanners.functions import compare_versions
 from propolis.flaws.scanners.issued import forms
@@ -23,7 +23,7 @@ from propolis.flaws.scanners.marks import Marks, names_of
 from propolis.flaws.scanners.response import Response
 from propolis.flaws.scanners.satisfy import Task, Unmet
 from propolis.flaws.scanners.template import Block, Extractor, Form, Template, suffix
-from propolis.flaws.scanners.unknowns import ANYTHING, Resolver, Unknown, is_number
+from propolis.flaws.scanners.unknowns import ANYTHING, ELSEWHERE, HOST, Resolver, Unknown, is_number
 
 MAX_CHOICES = 48
 """Combinations of payloads of one block that have answers of their own."""
@@ -132,6 +132,15 @@ class _Teller:
         self._issued: dict[str, str] = {}
         self._values: dict[str, bytes] = {}
         self._uses = self._used()
+        self._stand_for_any_host()
+
+    def _stand_for_any_host(self) -> None:
+        """A third party's host that is written out is one that every attacker has another of."""
+        texts = [text for block in self._template.blocks for text in block.requests]
+        for host in sorted(set(ELSEWHERE.findall("\n".join(texts)))):
+            name = f"callback-{len(self._resolver.unknowns)}"
+            self._resolver.unknowns[name] = Unknown(name, "callback", HOST, Literal(host.encode()))
+            self._marks.set(Name(name), host.encode())
 
     def story(self) -> Story:
         """The whole story."""
@@ -156,8 +165,10 @@ class _Teller:
     def _used(self) -> dict[str, tuple[int, int]]:
         """Where each name is asked for first: block from 0, request from 1; after the last one in a matcher."""
         uses: dict[str, tuple[int, int]] = {}
-        through = {name: names_of(text) for name, text in self._template.variables.items()}
+        variables = {name: names_of(text) for name, text in self._template.variables.items()}
         for number, block in enumerate(self._template.blocks):
+            lists = {name: names_of(" ".join(values)) for name, values in block.payloads.items()}
+            through = variables | lists
             for index, request in enumerate(block.requests, 1):
                 for name in _closure(names_of(request), through):
                     uses.setdefault(name, (number, index))
@@ -335,6 +346,7 @@ class _Teller:
                 found.append(shown)
         if wanted - served:
             return None
+        found = together(found, self._draws, self._lookup)
         for name in self._uses:
             told = re.match(r"http_(\d+)_(.+)", name)
             if told and int(told[1]) == number + 1 and index == len(block.requests):

@@ -40,6 +40,12 @@ _KNOWN: Final = (
 )
 """Helpers that mean something; what else a matcher calls is told."""
 _NUMBERS: Final = frozenset({"randint", "unixtime", "tonumber", "tounixtime", "len", "randtextnumeric"})
+ELSEWHERE: Final = re.compile(
+    r"(?<![\w.-])(?:[\w-]+\.)*(?:interact\.sh|oast\.(?:fun|live|me|online|pro|site)|evil\.com|attacker\.com)(?![\w.-]*\w)"
+)
+"""Hosts that a template names in the place of whoever runs it."""
+HOST: Final = r"[A-Za-z0-9.:\-]+"
+"""How a host with or without a port looks."""
 ANYTHING: Final = "[^\\s\"'<>&]*"
 """How something of which nothing is known looks where its end must be seen."""
 
@@ -150,7 +156,7 @@ class Resolver:
         if re.fullmatch(r"randstr(?:_\w+)?", name):
             return Unknown(name, "drawn", "[A-Za-z0-9]{27}", Call("randbase", (Literal(27),)))
         if name.startswith("interactsh-"):
-            return Unknown(name, "callback", r"[A-Za-z0-9.:\-]+", Name(name))
+            return Unknown(name, "callback", HOST, Name(name))
         if name in self._dynamic or re.match(r"http_\d+_", name):
             return Unknown(name, "dynamic", ANYTHING, Name(name))
         return None

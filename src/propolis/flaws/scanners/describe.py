@@ -101,6 +101,18 @@ def _telling(tags: tuple[str, ...]) -> Iterator[str]:
     return (name for tag in tags if tag not in kinds and not tag.startswith("cve") and (name := slug(tag)))
 
 
+def family(template: Template) -> str:
+    """What the product is plugged into, if into something; otherwise the product."""
+    framework = slug(template.metadata.get("framework", ""))
+    asked = [request for block in template.blocks for request in block.requests]
+    sought = [value for block in template.blocks for one in block.matchers for value in one.values]
+    is_plugin = any(place in text for place in _WORDPRESS for text in (*asked, *sought))
+    return framework or ("wordpress" if is_plugin else product(template))
+
+
+_WORDPRESS: Final = ("/wp-content/", "/wp-admin/", "/wp-json/")
+
+
 def server(template: Template) -> str:
     """The server persona that the product's addresses give away; empty for any."""
     lines = " ".join(request.split("\n", 1)[0] for block in template.blocks for request in block.requests)

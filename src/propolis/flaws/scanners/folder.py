@@ -10,6 +10,7 @@ from propolis.flaws.file import Flaw
 from propolis.flaws.scanners import afrog, nuclei, vpatch
 from propolis.flaws.scanners.document import TemplateError, load
 from propolis.flaws.scanners.imported import Imported, Refused, Study, gather
+from propolis.flaws.scanners.share import share
 from propolis.flaws.scanners.study import study as play_through
 from propolis.flaws.scanners.template import Template
 
@@ -48,7 +49,7 @@ def import_folder(path: Path, progress: Progress = lambda _done, _of: None) -> I
     be is in the report.
     """
     files = sorted(file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file())[:MAX_FILES]
-    return gather(_studies(files, progress))
+    return gather(share(_studies(files, progress)))
 
 
 def import_file(path: Path) -> Study:

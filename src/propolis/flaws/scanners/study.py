@@ -10,9 +10,11 @@ import msgspec
 
 from propolis.flaws.check import check
 from propolis.flaws.file import MAX_FILE_BYTES, Case, Flaw, FlawError, Scalar, Step, Tests, write
+from propolis.flaws.scanners import describe
 from propolis.flaws.scanners.assemble import MISS, assemble
 from propolis.flaws.scanners.imported import BELIEVED, THIRD_PARTY, UNWRITABLE, Study
 from propolis.flaws.scanners.play import Played, play
+from propolis.flaws.scanners.share import is_page
 from propolis.flaws.scanners.story import Story, tell
 from propolis.flaws.scanners.template import Template
 
@@ -36,7 +38,17 @@ def study(template: Template, name: str) -> Study:
         return Study(name, None, UNWRITABLE, str(error))
     if flaw is None:
         return Study(name, None, "is not recognised by its own lure file", plays[0].why)
-    return Study(name, flaw, *_verdict(story, flaw, plays))
+    verdict, why = _verdict(story, flaw, plays)
+    if verdict not in {BELIEVED, THIRD_PARTY} or not any(map(is_page, flaw.steps)):
+        return Study(name, flaw, verdict, why)
+    return Study(
+        name,
+        flaw,
+        verdict,
+        why,
+        describe.family(template),
+        lambda other: all(play(story, other, seed, is_third_given=True).is_believed for seed in PLAYS),
+    )
 
 
 def _verdict(story: Story, flaw: Flaw, plays: list[Played]) -> tuple[str, str]:

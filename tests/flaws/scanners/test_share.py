@@ -47,3 +47,19 @@ def test_products_that_have_nothing_to_do_with_each_other_share_nothing() -> Non
     text = plugin("alpha").replace("framework: wordpress", "vendor: x").replace("/wp-content/plugins/", "/")
     one, other = front_pages(text, text.replace("alpha", "beta"))
     assert one != other
+
+
+def test_what_one_lure_draws_all_draw() -> None:
+    text = (
+        plugin("alpha")
+        .replace("run.php?cmd=id", "run.php?cmd=id&t={{token}}")
+        .replace(
+            '  - raw: ["GET /wp-content',
+            "    extractors: [{type: regex, name: token, internal: true, group: 1, regex: ['nonce=\"([a-z]+)\"']}]\n"
+            '  - raw: ["GET /wp-content',
+        )
+    )
+    one, other = front_pages(text, plugin("beta"))
+    assert one == other
+    assert 'nonce="{{ token }}"' in one
+    assert "/plugins/beta/" in one

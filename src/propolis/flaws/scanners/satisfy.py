@@ -46,7 +46,8 @@ class Task(msgspec.Struct, frozen=True):
     """What one response must be.
 
     ``shown`` is what extractors take out of it; ``others`` are the responses before it, ``is_followed`` whether the
-    scanner follows redirects, so that one is better not made.
+    scanner follows redirects, so that one is better not made. ``is_front``: what is asked for is a site's front page,
+    which is a page whatever stands in it.
     """
 
     at: int
@@ -55,6 +56,7 @@ class Task(msgspec.Struct, frozen=True):
     others: dict[int, Response]
     title: str
     is_followed: bool
+    is_front: bool = False
 
 
 def satisfy(task: Task, lookup: Lookup, draws: random.Random) -> Response:
@@ -151,7 +153,8 @@ def _responses(task: Task, lookup: Lookup, draws: random.Random) -> Iterator[Res
             if exact is not None:
                 yield _finished(task, head, exact, "lines", lookup)
                 continue
-            for shape in shapes(wanted, mime):
+            likely = shapes(wanted, mime)
+            for shape in ("page", *likely) if task.is_front and not mime else likely:
                 fitting = compose(shape, wanted, task.title)
                 yield _finished(task, head, fitting, shape, lookup)
 

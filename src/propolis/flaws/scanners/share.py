@@ -5,15 +5,17 @@ product has one front page, and whichever lure answers, the others' scanners go 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 
-from propolis.flaws.file import Flaw, Step
+from propolis.flaws.file import Step
 from propolis.flaws.scanners.imported import Study
 
 MAX_PAGE_CHARACTERS = 32_768
+MAX_ISSUED = 16
+"""Values that are drawn for one page."""
 
 _PAGE: Final = re.compile(r"(?s)(.*<title>)([^<]*)(</title>\n</head>\n<body>\n)(.*)(</body>\n</html>\n)")
 _HTML: Final = ("Content-Type: text/html; charset=UTF-8",)
@@ -23,15 +25,14 @@ Place: TypeAlias = tuple[int, int]
 
 
 def is_page(step: Step) -> bool:
-    """Whether a step is a mere page: asked for by everybody, the same for all, and of no other shape than ours."""
+    """Whether a step is a mere page, which everybody asks for and which has no other shape than ours."""
     reply = step.reply
-    is_bare = not (step.issue or step.extract or step.after or step.unless or reply.delay)
     return (
-        is_bare
-        and step.grade == "seen"
+        step.grade in {"seen", "scan"}
         and isinstance(step.match, dict)
+        and step.match.keys() == {"method", "path"}
+        and not (step.after or step.unless or reply.delay)
         and (reply.status, reply.headers) == (200, _HTML)
-        and "{{" not in reply.body
         and _PAGE.fullmatch(reply.body) is not None
     )
 
@@ -43,9 +44,16 @@ def share(studies: Iterable[Study]) -> list[Study]:
     """
     known = list(studies)
     for places in _groups(known).values():
-        page = _joined([known[number].flaw for number, _ in places], places, known[places[0][0]].family)
-        for number, step in places:
-            known[number] = _with(known[number], step, page) if page else known[number]
+        steps = [step for number, place in places if (step := _step(known[number], place))]
+        pages = [page for step in steps if (page := _PAGE.fullmatch(step.reply.body))]
+        title = _title([page[2] for page in pages], known[places[0][0]].family)
+        shown, issued = _joined(steps, [page[4] for page in pages])
+        for (number, place), step, page in zip(places, steps, pages, strict=True):
+            own = page[4] if page[4] not in shown else ""
+            body = page[1] + title + page[3] + own + shown + page[5]
+            reply = msgspec.structs.replace(step.reply, body=body)
+            changed = msgspec.structs.replace(step, reply=reply, issue=issued | step.issue)
+            known[number] = _with(known[number], place, changed)
     return known
 
 
@@ -61,36 +69,32 @@ def _groups(studies: Sequence[Study]) -> dict[tuple[str, str], list[Place]]:
     return {key: places for key, places in groups.items() if len(places) > 1}
 
 
-def _joined(flaws: Sequence[Flaw | None], places: Sequence[Place], family: str) -> str:
-    """One page with all that several show; empty if they are one already."""
-    found = [
-        match
-        for flaw, (_, place) in zip(flaws, places, strict=True)
-        if flaw is not None and (match := _PAGE.fullmatch(flaw.steps[place].reply.body))
-    ]
-    if len({match[0] for match in found}) < 2:
-        return ""
-    titles = {match[2] for match in found}
-    title = titles.pop() if len(titles) == 1 else family.replace("-", " ").title()
-    first = found[0]
-    return first[1] + title + first[3] + "".join(_pieces(match[4] for match in found)) + first[5]
+def _step(study: Study, place: int) -> Step | None:
+    return study.flaw.steps[place] if study.flaw is not None else None
 
 
-def _pieces(bodies: Iterable[str]) -> Iterator[str]:
-    """What bodies show, each once, up to a bound."""
-    shown = ""
-    for body in bodies:
-        if body not in shown and len(shown) + len(body) <= MAX_PAGE_CHARACTERS:
-            shown += body
-            yield body
+def _title(titles: Sequence[str], family: str) -> str:
+    """The one that all have, or that of what they are part of."""
+    return titles[0] if len(set(titles)) == 1 else family.replace("-", " ").title()
 
 
-def _with(study: Study, place: int, page: str) -> Study:
-    """A study whose flaw shows that page, if its scanner believes it."""
-    if study.flaw is None or study.replay is None:
+def _joined(steps: Sequence[Step], bodies: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """What all show, each once and up to a bound, and the values that are drawn for it."""
+    shown, issued = "", dict[str, str]()
+    for step, body in zip(steps, bodies, strict=True):
+        is_other = any(issued.get(name, drawn) != drawn for name, drawn in step.issue.items())
+        is_full = len(shown) + len(body) > MAX_PAGE_CHARACTERS or len(issued | step.issue) > MAX_ISSUED
+        if body in shown or is_other or is_full or step.extract:
+            continue
+        shown += body
+        issued |= step.issue
+    return shown, issued
+
+
+def _with(study: Study, place: int, step: Step) -> Study:
+    """A study whose flaw has that step, if its scanner believes it."""
+    if study.flaw is None or study.replay is None or study.flaw.steps[place] == step:
         return study
-    steps = list(study.flaw.steps)
-    reply = msgspec.structs.replace(steps[place].reply, body=page)
-    steps[place] = msgspec.structs.replace(steps[place], reply=reply)
+    steps = [*study.flaw.steps[:place], step, *study.flaw.steps[place + 1 :]]
     flaw = msgspec.structs.replace(study.flaw, steps=tuple(steps))
     return msgspec.structs.replace(study, flaw=flaw) if study.replay(flaw) else study

@@ -40,6 +40,9 @@ _LOOKS: Final = {
 }
 
 
+_FRONT: Final = re.compile(r"GET\s+(?:\{\{(?:BaseURL|RootURL)\}\})?/?(?:index\.php|index\.html?)?\s")
+
+
 class Exchange(msgspec.Struct, frozen=True):
     """A request (a resolved text) and its answer; ``block`` and ``index`` count from 0 and 1."""
 
@@ -310,7 +313,8 @@ class _Teller:
             shown = self._shown(number, block, index, branch)
             if shown is None:
                 continue
-            task = Task(index, wants, shown, dict(others), self._title(), block.is_followed)
+            is_front = _FRONT.match(block.requests[index - 1]) is not None
+            task = Task(index, wants, shown, dict(others), self._title(), block.is_followed, is_front)
             try:
                 return satisfy.satisfy(task, self._lookup, self._draws)
             except Unmet as unmet:

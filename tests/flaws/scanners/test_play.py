@@ -12,3 +12,10 @@ def test_a_lure_is_believed_whatever_is_drawn() -> None:
     story = tell(read(load(TEMPLATE)))
     flaw = assemble(story, "demo-rce")
     assert {play(story, flaw, seed).is_believed for seed in range(5)} == {True}
+
+
+def test_what_a_scanner_cannot_compute_it_does_not_send() -> None:
+    story = tell(read(load(TEMPLATE.replace("x={{num}}", "x={{'word' % num}}"))))
+    played = play(story, assemble(story, "demo-rce"), 1)
+    assert not played.is_believed
+    assert played.requests == ()

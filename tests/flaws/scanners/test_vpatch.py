@@ -6,7 +6,7 @@ from propolis.flaws.check import check
 from propolis.flaws.index import Catalogue
 from propolis.flaws.request import Request
 from propolis.flaws.scanners.document import TemplateError, load
-from propolis.flaws.scanners.imported import ANSWERED, RECOGNISED
+from propolis.flaws.scanners.imported import ANSWERED, RECOGNISED, UNWRITABLE
 from propolis.flaws.scanners.vpatch import UNSAID, is_one, study
 from propolis.flaws.session import Session
 from templates import VPATCH
@@ -75,3 +75,9 @@ def test_a_rule_that_holds_in_part_is_told_too() -> None:
 def test_no_rule_is_refused() -> None:
     with pytest.raises(TemplateError):
         study(load("rules: []\nlabels: {}"), "x")
+
+
+def test_a_pattern_that_is_none_is_told() -> None:
+    known = study(load(VPATCH.replace("contains, value: ../", "regex, value: '(?=x)'")), "vpatch-demo")
+    assert (known.flaw, known.verdict) == (None, UNWRITABLE)
+    assert "look" in known.why

@@ -149,7 +149,11 @@ class _Player:
         return [name for name in dsl.names(request) if self._lookup(name) is None]
 
     def _ask(self, request: Expr, form: Form) -> Response | None:
-        raw = wire(functions.render(request, self._lookup), form)
+        try:
+            raw = wire(functions.render(request, self._lookup), form)
+        except functions.NotComputedError as error:  # a scanner would not send it either
+            self._why = str(error)
+            return None
         asked = Request.parse(raw)
         found = self._catalogue.matches(asked, self._session)
         self._sent.append((raw, found[0].step.id if found else ""))

@@ -5,6 +5,8 @@ A rule says what a request for a flaw looks like, and nothing of the answer
 kind of flaw tells what its target would: the file that is asked for, the command's output, the query's columns.
 """
 
+import contextlib
+import html
 import random
 import re
 import zlib
@@ -27,6 +29,7 @@ from propolis.flaws.file import (
     Tests,
     write,
 )
+from propolis.flaws.index import prepare
 from propolis.flaws.scanners import describe
 from propolis.flaws.scanners.assemble import MISS
 from propolis.flaws.scanners.attempt import attempt
@@ -141,7 +144,7 @@ def _leaf(rule: Mapping[str, Any], key: str) -> Leaf:
 
 
 def _flaw(tree: Mapping[str, Any], name: str, found: Sequence[_Way]) -> tuple[Flaw | None, bool]:
-    """The whole file, and whether its answer is told; ``None`` if no test of it holds."""
+    """The whole file, and whether its answer is told; ``None`` if no test of it holds. Raises :class:`FlawError`."""
     labels = mapping(tree.get("labels"))
     classes = texts(labels.get("classification"))
     label = text(labels.get("label")) or text(tree.get("description")) or name
@@ -173,6 +176,7 @@ def _flaw(tree: Mapping[str, Any], name: str, found: Sequence[_Way]) -> tuple[Fl
         ),
         tests=Tests(match=(Case(request=MISS),), miss=(MISS,)),
     )
+    prepare(flaw)
     draws = random.Random(zlib.crc32(name.encode()))  # noqa: S311 - a text, not a secret
     cases = [Case(request=attempt(leaves, draws)) for _, leaves in found]
     held = tuple(case for case in cases if not check(_with(flaw, case)))
@@ -190,8 +194,8 @@ def _each_once(found: Sequence[_Way]) -> Iterator[Conditions]:
         yield from map(as_sent, several)
     for _, leaves in found:
         loud = [shouted(leaf) for leaf in leaves]
-        if loud != leaves:
-            same: list[Conditions] = [{}]
+        same: list[Conditions] = [{}] if loud != leaves else []
+        with contextlib.suppress(UnsaidError):  # two names that differ in nothing but their case
             for leaf in loud:
                 same = both(same, ways(leaf), leaf.key)
             yield from map(as_sent, same)
@@ -220,15 +224,12 @@ def _carriers(leaves: Sequence[Leaf], kind: Kind) -> Iterator[str]:
 
 def _reply(label: str, kind: Kind, *, has_value: bool) -> Reply:
     """A page of the product; in it, or in its place, what a flaw of this kind shows."""
-    product = label.partition(" - ")[0].strip()[:80].replace("{", "(")
-    page = (
-        "<!DOCTYPE html>\n<html>\n<head><title>" + product + "</title></head>\n<body>\n{}\n</body>\n</html>\n"
+    if has_value and kind in _READS:
+        plain = "Content-Type: text/plain; charset=UTF-8"
+        return Reply(headers=(plain,), body="{{ file(value) or 'Not found' }}\n")
+    product = html.escape(label.partition(" - ")[0].strip()[:80].replace("{", "("))
+    shown = "{{ " + _ANSWERS[kind] + " }}" if has_value else f"<h1>{product}</h1>"
+    return Reply(
+        headers=("Content-Type: text/html; charset=UTF-8",),
+        body=f"<!DOCTYPE html>\n<html>\n<head><title>{product}</title></head>\n<body>\n{shown}\n</body>\n</html>\n",
     )
-    html = "Content-Type: text/html; charset=UTF-8"
-    if not has_value:
-        return Reply(headers=(html,), body=page.format(f"<h1>{product}</h1>"))
-    if kind in _READS:
-        return Reply(
-            headers=("Content-Type: text/plain; charset=UTF-8",), body="{{ file(value) or 'Not found' }}\n"
-        )
-    return Reply(headers=(html,), body=page.format("{{ " + _ANSWERS[kind] + " }}"))

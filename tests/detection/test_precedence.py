@@ -128,6 +128,10 @@ def test_where_people_have_business_the_use_of_an_interface_is_no_attack() -> No
     assert account([], (), [interface]).flaw is not None
     assert account([], (), [interface], is_decoy=False) == account([], ())
     assert account([], (), [named("box", 700, grade="scan")], is_decoy=False) == account([], ())
+    login = named("login", 700)
+    step = msgspec.structs.replace(login[1], cve=())
+    assert account([], (), [(login[0], step, 700)]).flaw is not None
+    assert account([], (), [(login[0], step, 700)], is_decoy=False) == account([], ())
     told = account([], (), [interface, exploit], is_decoy=False).flaw
     assert told is not None
     assert told.name == "other"

@@ -11,9 +11,9 @@ than ``MAX_CVES`` is no evidence for any of them, and names none.
 
 A step graded *seen*, such as the first page of a product, is what everybody asks for and names nothing.
 
-On a decoy nobody has business. Elsewhere, in the logs of real servers, a look at a page of some product, or the use of
-an interface that ought to be closed, is only that: a step graded *scan* and a flaw of a kind in ``OPEN`` are not told
-there unless a rule finds the request suspicious too.
+On a decoy nobody has business. Elsewhere, in the logs of real servers, a look at a page of some product, a log-in, or
+the use of an interface that ought to be closed, is only that: a step graded *scan* or for none of the CVEs of its file,
+and a flaw of a kind in ``OPEN``, are not told there unless a rule finds the request suspicious too.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _tells(flaw: Flaw, step: Step, _score: int, *, is_suspect: bool) -> bool:
     """Whether a request for this step says anything of who sent it."""
     if step.grade == "seen":
         return False
-    return is_suspect or not (step.grade == "scan" or flaw.kind in OPEN)
+    return is_suspect or not (step.grade == "scan" or step.cve == () or flaw.kind in OPEN)
 
 
 def _says(flaw: Claim, rule: Rule) -> bool:

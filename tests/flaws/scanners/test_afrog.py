@@ -43,6 +43,17 @@ def test_a_callback_is_a_third_partys() -> None:
     assert study(text, "demo-afrog").verdict == THIRD_PARTY
 
 
+@pytest.mark.parametrize("made", ["newReverse()", "oob()"])
+def test_an_older_ones_callback_is_too(made: str) -> None:
+    text = AFROG.replace("set:", f"set:\n  back: {made}\n  url: back.url").replace(
+        "cmd=expr", "u={{url}}&cmd=expr"
+    )
+    known = study(text.replace("200 && response.body", "200 && back.wait(5) && response.body"), "demo-afrog")
+    assert known.verdict == THIRD_PARTY
+    assert known.flaw is not None
+    assert "callback" in known.flaw.steps[-1].extract
+
+
 def test_values_of_a_list_stand_open() -> None:
     text = AFROG.replace("  r1: random", "  words: [a, b]\n  r1: random").replace(
         "  r1:\n    request:", "  r1:\n    brute: {mode: clusterbomb, user: '{{words}}'}\n    request:"

@@ -40,6 +40,8 @@ JSON = 'POST /j HTTP/1.1\nContent-Type: application/json\n\n{"serverConfig": {"C
         (leaf("URI", ".php", "endswith"), GET, True),
         (leaf("URI", "/../"), "GET /x/%2e%2e/y HTTP/1.1\n\n", True),
         (leaf("URI_FULL", "b.php?page="), GET, True),
+        (leaf("URI", "/%2e%2e/"), "GET /x/%2E%2e/y HTTP/1.1\n\n", True),
+        (leaf("URI_FULL", "page=x%26"), GET, True),
         (leaf("ARGS", "y", variable="Page"), GET, True),
         (leaf("ARGS", "^[0-9]+$", "regex", "id"), GET, False),
         (leaf("ARGS", "[^0-9]", "regex", "id"), "GET /?id=5&x=y HTTP/1.1\n\n", False),

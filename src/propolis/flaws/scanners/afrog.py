@@ -23,6 +23,8 @@ MAX_VALUES = 4_096
 _BRACES: Final = re.compile(r"\{\{\s*([A-Za-z_][\w.]*)\s*\}\}")
 _BRUTE_OWN: Final = frozenset({"mode", "commit", "continue"})
 """Keys of ``brute`` that are no variable."""
+_THIRD_PARTIES: Final = frozenset({"oob", "newJNDI", "newOOB", "newReverse"})
+"""What a POC has waiting for a callback, in the words of several of afrog's versions."""
 _TAKES: Final = frozenset({"submatch", "bsubmatch", "rsubmatch"})
 _PARTS: Final = {
     "response.body": "body",
@@ -86,6 +88,8 @@ class _Reader:
         if tree is None:
             known = self._respelling.add(name, is_text=True)
             self._variables[known] = literal_text(text(written))
+        elif isinstance(tree, Call) and tree.function in _THIRD_PARTIES and not tree.arguments:
+            self._respelling.alias(name, "oob")
         elif isinstance(tree, Name) and tree.name.startswith("request.url"):
             self._respelling.alias(name, tree.name)
         else:

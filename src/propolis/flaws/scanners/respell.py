@@ -27,11 +27,17 @@ NAMES: Final[Mapping[str, Spelled]] = {
     "request.url.path": ("Path", True),
     "request.url.port": ("Port", True),
     "request.url.scheme": ("Scheme", True),
+    "oob": ("interactsh-url", True),
     "oob.DNS": ("interactsh-url", True),
     "oob.HTTP": ("concat('http://', interactsh-url)", True),
     "oob.HTTPS": ("concat('https://', interactsh-url)", True),
     "oob.LDAP": ("concat('ldap://', interactsh-url)", True),
     "oob.RMI": ("concat('rmi://', interactsh-url)", True),
+    "oob.domain": ("interactsh-url", True),
+    "oob.host": ("interactsh-url", True),
+    "oob.ip": ("interactsh-url", True),
+    "oob.url": ("concat('http://', interactsh-url)", True),
+    "oob.url.host": ("interactsh-url", True),
     "oob.ProtocolDNS": ("'dns'", True),
     "oob.ProtocolHTTP": ("'http'", True),
 }
@@ -192,6 +198,7 @@ _WORDS: Final[Mapping[str, Callable[[Sequence[str]], str]]] = {
     "substr": _substring,
     "timestamp_second": lambda _: "unix_time()",
     "versionCompare": _version,
+    "wait": lambda _: "contains(interactsh_protocol, 'dns')",
     "year": lambda _: "date_time('%Y')",
 }
 """Functions that are said differently."""

@@ -57,6 +57,7 @@ FAMILIES: Final = {"ARGS": "query", "BODY_ARGS": "form", "HEADERS": "header", "C
 _LISTS: Final = {"ARGS": "query", "BODY_ARGS": "body", "HEADERS": "headers", "COOKIES": "header.cookie"}
 """Where all the pairs of a zone stand."""
 _NAMES: Final = {"ARGS_NAMES": "query", "BODY_ARGS_NAMES": "body"}
+_ENCODED: Final = re.compile(r"%[0-9a-fA-F]{2}")
 _RAW: Final = re.compile(r"\.\.|//|/\./")
 """In a path that is read without them, these would never be found."""
 
@@ -124,10 +125,16 @@ def _zone(leaf: Leaf, zone: str, variable: str) -> Iterator[Conditions]:
         case "METHOD":
             yield _method(leaf)
         case "URI":
-            field = "raw_path|urldecode" if _RAW.search(leaf.value) else "path"
+            field = (
+                "raw_path"
+                if _is_encoded(leaf)
+                else "raw_path|urldecode"
+                if _RAW.search(leaf.value)
+                else "path"
+            )
             yield _compared(leaf, field, [name for name in _undone(leaf) if name != "urldecode"])
         case "URI_FULL":
-            yield _compared(leaf, "target", ["urldecode"])
+            yield _compared(leaf, "target", [] if _is_encoded(leaf) else ["urldecode"])
         case "RAW_BODY":
             yield _compared(leaf, "body", _undone(leaf))
         case "FILENAMES":
@@ -142,6 +149,11 @@ def _zone(leaf: Leaf, zone: str, variable: str) -> Iterator[Conditions]:
             yield _pair(leaf, zone, variable)
         case _:
             raise UnsaidError(leaf.key, f"zone {zone}")
+
+
+def _is_encoded(leaf: Leaf) -> bool:
+    """Whether a value is written as it is sent."""
+    return "urldecode" not in leaf.transforms and _ENCODED.search(leaf.value) is not None
 
 
 def _method(leaf: Leaf) -> Conditions:

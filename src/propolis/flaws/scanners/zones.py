@@ -224,8 +224,9 @@ def _header_named(leaf: Leaf) -> Conditions:
 def _name(leaf: Leaf) -> str:
     """A pattern of a parameter's name, in a query, a form or the parts of a multipart body."""
     lead, inner, tail = _unanchored(leaf)
-    before = r"(?:^|&|\bname=\x22)" + ("" if lead else "[^=&]*?")
-    return f"{_case(leaf)}{before}(?:{inner}){'' if tail else '[^=&]*'}(?:=|&|\\x22|$)"
+    before = r'(?:^|&|\bname=")' + ("" if lead else "[^=&]*?")
+    after = "" if tail else "[^=&]*"
+    return f'{_case(leaf)}{before}(?:{inner}){after}(?:=|&|"|$)'
 
 
 def _case(leaf: Leaf) -> str:
@@ -272,8 +273,8 @@ def _begun(zone: str, variable: str) -> str:
         case "HEADERS":
             return rf"(?m)^{name or '[^:]*'}:\s*"
         case "BODY_ARGS":
-            name = name or r"[^=&\x22]*"
-            return rf"(?:(?:^|&){name}=|\bname=\x22{name}\x22[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)"
+            name = name or '[^=&"]*'
+            return rf'(?:(?:^|&){name}=|\bname="{name}"[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)'
         case _:
             return f"(?:^|&){name or '[^=&]*'}="
 
@@ -296,5 +297,5 @@ def _json(leaf: Leaf, path: str) -> Conditions:
         return _compared(leaf, f"json.{path}", _undone(leaf))
     lead, inner, tail = _unanchored(leaf)
     name = quote(path.rpartition(".")[2].encode())
-    value = ("" if lead else r"(?:[^\x22\\]|\\.)*?") + f"(?:{inner})" + (r"\s*[\x22,}\]]" if tail else "")
-    return {"body|re": rf"(?i)\x22{name}\x22\s*:\s*\x22?{value}"}
+    value = ("" if lead else r'(?:[^"\\]|\\.)*?') + f"(?:{inner})" + (r'\s*[",}\]]' if tail else "")
+    return {"body|re": rf'(?i)"{name}"\s*:\s*"?{value}'}

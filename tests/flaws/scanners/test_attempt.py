@@ -35,3 +35,9 @@ def test_a_body_is_in_the_form_that_is_asked_for() -> None:
 
 def test_a_pattern_that_is_none_stands_for_itself() -> None:
     assert made(leaf("ARGS", "regex", "(", "id")).startswith("GET /?id=%28")
+
+
+def test_a_whole_target_goes_on_behind_its_path() -> None:
+    both = made(leaf("URI", "endswith", "/a.json"), leaf("URI_FULL", "contains", "shell"))
+    assert both.startswith("GET /a.json?shell HTTP/1.1")
+    assert made(leaf("URI_FULL", "contains", "/a?b/c")).startswith("GET /a?b/c HTTP/1.1")

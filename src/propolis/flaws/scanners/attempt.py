@@ -43,7 +43,7 @@ class _Message:
         self._draws = draws
         self._method = ""
         self._paths: dict[str, list[str]] = {"startswith": [], "contains": [], "endswith": []}
-        self._target = ""
+        self._targets: list[str] = []
         self._query: dict[str, str] = {}
         self._form: dict[str, str] = {}
         self._json: dict[str, str] = {}
@@ -63,7 +63,7 @@ class _Message:
             case "URI":
                 self._paths.get(leaf.kind, self._paths["contains"]).append(value)
             case "URI_FULL":
-                self._target = value
+                self._targets.append(value)
             case "RAW_BODY":
                 self._body.append(value)
             case "FILENAMES":
@@ -85,8 +85,10 @@ class _Message:
     def text(self) -> str:
         """The whole message."""
         kind, body = self._content()
-        path = "".join(piece for pieces in self._paths.values() for piece in dict.fromkeys(pieces)) or "/"
-        target = self._target or quote(path, safe="/.;:@!$&'()*+,=~-_")
+        path = "".join(piece for pieces in self._paths.values() for piece in dict.fromkeys(pieces))
+        target = quote(path, safe="/.;:@!$&'()*+,=~-_")
+        for piece in self._targets:
+            target += "" if piece in target else piece if not target else f"?{piece}"
         target = target if target.startswith("/") else f"/{target}"
         if self._query:
             pairs = "&".join(

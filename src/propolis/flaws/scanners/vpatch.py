@@ -148,7 +148,8 @@ def _flaw(tree: Mapping[str, Any], name: str, found: Sequence[_Way]) -> tuple[Fl
     labels = mapping(tree.get("labels"))
     classes = texts(labels.get("classification"))
     label = text(labels.get("label")) or text(tree.get("description")) or name
-    kind = describe.kind_of(tags(label.replace(" - ", ",").replace(" ", "-")), cwes(classes))
+    wrong = label.rpartition(" - ")[2]
+    kind = describe.kind_of((*tags(wrong.replace(" ", "-")), *tags(wrong.replace(" ", ","))), cwes(classes))
     grade: Grade = "scan" if text(labels.get("type")) == "scan" else "attempt"
     conditions = list(_each_once(found))[:MAX_WAYS]
     selector = next(_carriers([leaf for _, leaves in found for leaf in leaves], kind), "")

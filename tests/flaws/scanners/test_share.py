@@ -63,3 +63,10 @@ def test_what_one_lure_draws_all_draw() -> None:
     assert one == other
     assert 'nonce="{{ token }}"' in one
     assert "/plugins/beta/" in one
+
+
+def test_a_page_with_headers_of_its_own_shows_the_others() -> None:
+    asked = FRONT.format("alpha") + " && contains(header, 'X-Pingback: ')"
+    one, other = front_pages(plugin("alpha", asked), plugin("beta"))
+    assert "/plugins/beta/" in one
+    assert "/plugins/alpha/" not in other

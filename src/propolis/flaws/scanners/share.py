@@ -19,6 +19,7 @@ MAX_ISSUED = 16
 
 _PAGE: Final = re.compile(r"(?s)(.*<title>)([^<]*)(</title>\n</head>\n<body>\n)(.*)(</body>\n</html>\n)")
 _HTML: Final = ("Content-Type: text/html; charset=UTF-8",)
+_PLAIN_HTML: Final = ("Content-Type: text/html",)
 
 Place: TypeAlias = tuple[int, int]
 """A study, and a step of its flaw."""
@@ -32,7 +33,8 @@ def is_page(step: Step) -> bool:
         and isinstance(step.match, dict)
         and step.match.keys() == {"method", "path"}
         and not (step.after or step.unless or reply.delay)
-        and (reply.status, reply.headers) == (200, _HTML)
+        and reply.status == 200
+        and reply.headers[:1] in {_HTML, _PLAIN_HTML}
         and _PAGE.fullmatch(reply.body) is not None
     )
 
@@ -79,12 +81,16 @@ def _title(titles: Sequence[str], family: str) -> str:
 
 
 def _joined(steps: Sequence[Step], bodies: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """What all show, each once and up to a bound, and the values that are drawn for it."""
+    """What all show, each once and up to a bound, and the values that are drawn for it.
+
+    A page that echoes, or comes with headers of its own, is more than a front page: it shows the others, not they it.
+    """
     shown, issued = "", dict[str, str]()
     for step, body in zip(steps, bodies, strict=True):
         is_other = any(issued.get(name, drawn) != drawn for name, drawn in step.issue.items())
         is_full = len(shown) + len(body) > MAX_PAGE_CHARACTERS or len(issued | step.issue) > MAX_ISSUED
-        if body in shown or is_other or is_full or step.extract:
+        is_special = bool(step.extract) or step.reply.headers != _HTML
+        if body in shown or is_other or is_full or is_special:
             continue
         shown += body
         issued |= step.issue

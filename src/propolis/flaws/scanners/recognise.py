@@ -48,8 +48,8 @@ _ATTACK: Final = re.compile(
 )
 """What makes a value more than a value."""
 _ORDINARY_PATHS: Final = re.compile(
-    rb"(?i)/(?:index\.(?:php|html?|jsp|aspx?|action|do)|login(?:\.(?:php|html?|jsp|aspx?|cgi|action))?|admin/?|"
-    rb"administrator/?(?:index\.php)?|wp-login\.php|wp-admin/?(?:index\.php|admin-ajax\.php|admin\.php|admin-post\.php|"
+    rb"(?i)/(?:index\.(?:php|html?|jsp|aspx?|action|do)|login(?:\.(?:php|html?|jsp|aspx?|cgi|action))?|admin(?:\.php|/)?|"
+    rb"settings/?|administrator/?(?:index\.php)?|wp-login\.php|wp-admin/?(?:index\.php|admin-ajax\.php|admin\.php|admin-post\.php|"
     rb"profile\.php|post\.php|post-new\.php|options-general\.php)?|wp-json/?|xmlrpc\.php|user/login/?|users?/?|robots\.txt|"
     rb"api/?|graphql|home/?|main/?|signin|sign_in|auth/?|dashboard/?|console/?|feed/?|readme\.(?:txt|md|html)|"
     rb"favicon\.ico)?"
@@ -177,7 +177,7 @@ class _Work:
     def body(self) -> None:
         """The fields of a form, the leaves of JSON, the parts of a multipart body, or pieces of anything else."""
         body = self._request["body"]
-        if not body:
+        if not body or not body.strip(b"\r\n"):
             return
         kind = (self._request["header.content-type"] or b"").lower()
         if kind.startswith(b"multipart/"):

@@ -14,6 +14,7 @@ too. ``believed_without_lures`` counts what the scanner reports of a sensor that
 nearly nothing. Templates that ask for credentials are given some (``bench.scanner.scan.GIVEN``).
 
 Usage: python -m bench.believed [--nuclei DIR | --afrog DIR] [--failures FILE] [--fast]
+       python -m bench.believed --vpatch DIR     (rules without a scanner: :mod:`bench.scanner.rules`)
        python -m bench.believed --template FILE [-v]
 ``--fast`` skips the sensor without lures and the second scan.
 """
@@ -51,6 +52,7 @@ from bench.scanner import (
     scan,
     scan_afrog,
 )
+from bench.scanner.rules import recognise_rules
 from propolis.events import interaction, pack
 from propolis.flaws.file import Flaw, load, write
 from propolis.stream import connect, subjects
@@ -115,6 +117,9 @@ def main() -> None:
     if arguments.template:
         show(arguments.template, is_verbose=arguments.verbose)
         return
+    if arguments.vpatch:
+        report(**msgspec.structs.asdict(recognise_rules(arguments.vpatch)))
+        return
     with tempfile.TemporaryDirectory(prefix="propolis-believed-") as folder, brook() as stream:
         templates = arguments.afrog or arguments.nuclei or corpus("templates/nuclei")
         known = subjects_of(templates, Path(folder) / "packs")
@@ -136,6 +141,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.believed")
     parser.add_argument("--nuclei", type=Path, metavar="DIR", help="templates; the corpus' own by default")
     parser.add_argument("--afrog", type=Path, metavar="DIR", help="afrog's templates instead")
+    parser.add_argument(
+        "--vpatch", type=Path, metavar="DIR", help="CrowdSec's rules: which requests they recognise"
+    )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="template, reason, tab-separated")
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--template", type=Path, metavar="FILE")

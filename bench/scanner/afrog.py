@@ -29,7 +29,7 @@ from bench.scanner.scan import Turn, Verdict
 from bench.scanner.template import TemplateError
 from bench.scanner.text import bytewise, encoded
 
-THIRD_PARTY: Final = "oobCheck"
+THIRD_PARTY: Final = frozenset({"oobCheck", "wait"})
 OWN_KEYS: Final = frozenset({"mode", "commit", "continue"})
 MAX_REQUESTS: Final = 200
 
@@ -89,12 +89,12 @@ def _rule(name: str, tree: Mapping[str, Any]) -> Rule:
         method=str(request.get("method") or "GET"),
         path=bytewise(str(request.get("path") or "/")),
         fields=tuple(
-            (str(key), bytewise(str(value))) for key, value in (request.get("headers") or {}).items()
+            (str(key), bytewise(_shown(value))) for key, value in (request.get("headers") or {}).items()
         ),
         body=bytewise(str(request.get("body") or "").strip()),
         raw=bytewise(str(request.get("raw") or "")).replace("\r\n", "\n").replace("\n", "\r\n"),
         follows=bool(request.get("follow_redirects")),
-        conditions=tuple(map(str, conditions)),
+        conditions=tuple(_shown(condition) for condition in conditions),  # YAML makes a truth of true
         outputs=tuple((str(key), str(value)) for key, value in (tree.get("output") or {}).items()),
         brute=tuple((str(key), _values(value)) for key, value in brute.items() if key not in OWN_KEYS),
         mode=str(brute.get("mode") or "sniper"),
@@ -114,7 +114,7 @@ def afrog_needs_third_party(template: Afrog) -> bool:
     def impossible(name: str) -> bool:
         rule = next((one for one in template.rules if one.name == name), None)
         if rule is None:
-            return name == THIRD_PARTY
+            return name in THIRD_PARTY
         return not any(_may_hold(condition, impossible) for condition in rule.conditions)
 
     return not _may_hold(template.expression, impossible)
@@ -124,7 +124,7 @@ def _may_hold(text: str, impossible: Any) -> bool:
     try:
         return cel.may_hold(cel.parse(text), impossible)
     except cel.CelError:
-        return THIRD_PARTY not in text
+        return not any(f"{name}(" in text for name in THIRD_PARTY)
 
 
 def functions(source: random.Random) -> dict[str, cel.Function]:
@@ -177,6 +177,7 @@ def functions(source: random.Random) -> dict[str, cel.Function]:
         "day": lambda: time.strftime("%d"),
         "sleep": _slept,
         "oobCheck": lambda *_: False,
+        "wait": lambda *_: False,
         "oob": dict,
     }
 

@@ -99,7 +99,8 @@ class Run:
 
     def values(self) -> dict[str, Value]:
         """All that is known before a request."""
-        known = merged(self.base, self.fixed, self.extracted)
+        earlier = {name: value for name, value in self.previous.items() if name.startswith("http_")}
+        known = merged(self.base, self.fixed, earlier, self.extracted)
         if not self.fixed and self.template.variables:
             known |= self.renderer.variables(self.template.variables, known)
         return known

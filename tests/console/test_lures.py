@@ -105,6 +105,8 @@ def test_a_search_finds_a_cve_and_a_lure_shows_its_requests_byte_by_byte(visit: 
 def test_a_captured_request_opens_from_its_lure(visit: Any, hive: Any) -> None:
     found = hive.attack("203.0.113.77", rule="log4shell")
     visit.chromium.get(f"{hive.url}/lures")
+    visit.until("return document.querySelectorAll('.lures tbody tr').length > 5")
+    visit.type(".card input", "log4shell")
     visit.click(".lures tbody td", "log4shell")
     visit.click(".caught tbody td", "203.0.113.77")
     dump = visit.text_of(".evidence:not(.lure) .bytes")

@@ -1,3 +1,5 @@
+import msgspec
+
 from batches import built_in
 from catalogued import flaw
 from propolis.detection.claim import CANARY_USED, claim_of_canary, claim_of_rule, claim_of_step
@@ -21,6 +23,20 @@ def test_a_flaw_says_what_the_step_says() -> None:
     claim = claim_of_step(one, one.steps[0])
     assert (claim.name, claim.title, claim.cve, claim.kind) == ("box", one.name, ("CVE-2020-0001",), "sqli")
     assert (claim.grade, claim.confidence, claim.step) == ("attempt", 80, "ask")
+
+
+def test_a_step_may_be_for_some_of_the_cves_of_its_file_or_for_none() -> None:
+    one = flaw("box", cve=("CVE-2020-0001", "CVE-2020-0002"))
+    for said, cve in (((), ()), (("CVE-2020-0002",), ("CVE-2020-0002",)), (None, one.cve)):
+        step = msgspec.structs.replace(one.steps[0], cve=said)
+        assert claim_of_step(one, step).cve == cve
+
+
+def test_who_only_looks_at_a_product_is_after_none_of_its_flaws_in_particular() -> None:
+    look = flaw("box", cve=("CVE-2020-0001",), grade="scan")
+    assert claim_of_step(look, look.steps[0]).cve == ()
+    probe = msgspec.structs.replace(look, source="a scanner's template")
+    assert claim_of_step(probe, probe.steps[0]).cve == look.cve
 
 
 def test_steps_of_other_grades_are_findings_of_their_own() -> None:

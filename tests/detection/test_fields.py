@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propolis.detection.columns import KIND_NAMES
-from propolis.detection.fields import COLUMNS, SUMMARY_CHARS, Fields, decode, has_field, printable, resolve
+from propolis.detection.fields import COLUMNS, SUMMARY_CHARS, Fields, has_field, printable
+from propolis.flaws.unwrap import decode, resolve
 
 REQUEST = (
     b"POST /a%2Fb?x=1+2 HTTP/1.1\r\nHost: 192.0.2.1\r\nX-One: first\r\nx-one: second\r\n"
@@ -68,42 +69,6 @@ def test_a_request_without_its_message_is_put_together_from_its_columns() -> Non
 def test_lines_may_end_in_a_bare_line_feed() -> None:
     fields = request(b"GET / HTTP/1.0\nHost: h\n\nbody")
     assert (fields["host"], fields["body"]) == (b"h", b"body")
-
-
-@pytest.mark.parametrize(
-    ("wrapped", "plain"),
-    [
-        (b"%2e%65nv", b".env"),
-        (b"%252e%2565nv", b".env"),
-        (b"a+b%2Bc", b"a b+c"),
-        (rb"\u0024%u007b\/", b"${/"),
-        (b"%zz%", b"%zz%"),
-        (b"%ADd", b"\xadd"),
-    ],
-)
-def test_escapes_are_undone(wrapped: bytes, plain: bytes) -> None:
-    assert decode(wrapped) == plain
-
-
-@pytest.mark.parametrize(
-    "disguised",
-    [
-        b"${jndi:ldap",
-        b"${${lower:j}ndi:ldap",
-        b"${${lower:${upper:j}}ndi:ldap",
-        b"${${::-j}${::-n}${::-d}${::-i}:ldap",
-        b"${j${k8s:k5:-nd}i${spring:k5:-:}ldap",
-        b"${${env:nan:-j}ndi:ldap",
-        b"${j${date:'n'}di:ldap",
-    ],
-)
-def test_lookups_that_stand_for_text_are_undone(disguised: bytes) -> None:
-    assert resolve(disguised) == b"${jndi:ldap"
-
-
-@pytest.mark.parametrize("kept", [b"${env:home}", b"${jndi:x}", b"$", b"${", b"}", b"${:", b"${a}"])
-def test_other_lookups_stay(kept: bytes) -> None:
-    assert resolve(kept) == kept
 
 
 def test_a_summary_is_one_short_printable_line() -> None:

@@ -48,6 +48,33 @@ def test_the_parts_of_a_multipart_body_and_their_file_names() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (b'"1.grf;.aspx"', b"1.grf;.aspx"),
+        (b"a.jsp; size=1", b"a.jsp"),
+        (b'"unclosed.php', b"unclosed.php"),
+        (b'""', b""),
+    ],
+)
+def test_a_quoted_file_name_ends_at_its_quote(sent: bytes, name: bytes) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="f"; filename=' + sent + b"\r\n\r\nx\r\n--b--\r\n"
+    assert (b"f.filename", name) in parameters(b"", b"", b"multipart/form-data; boundary=b", body)
+
+
+def test_xml_within_a_form_is_looked_into() -> None:
+    pairs = parameters(b"dp=%3cr%3e%3cdata%3e select 1%2b1 %3c/data%3e%3c/r%3e", b"", b"", b"")
+    assert (b"data", b" select 1+1 ") in pairs
+
+
+def test_json_within_a_text_of_json_is_looked_into() -> None:
+    inner = json.dumps({"token": {"$regex": "^A"}})
+    body = json.dumps({"message": json.dumps({"params": [inner]}), "note": "[see] {below}"}).encode()
+    pairs = parameters(b"", b"", b"application/json", body)
+    assert (b"$regex", b"^A") in pairs
+    assert (b"note", b"[see] {below}") in pairs
+
+
 def test_a_part_without_a_name_is_looked_into() -> None:
     body = b"--b\r\ncontent-type: text/plain\r\n\r\n<m><id>x</id></m>\r\n--b--\r\n"
     assert (b"id", b"x") in parameters(b"", b"", b"multipart/mixed; boundary=b", body)

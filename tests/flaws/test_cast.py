@@ -19,6 +19,11 @@ CATALOGUE = Catalogue(MANY)
 BY_NAME = {product.name: product for product in products(MANY)}
 
 
+def seed_of(kind: str) -> bytes:
+    """A sensor of this kind."""
+    return next(seed for n in range(256) if Cast(CATALOGUE, seed := bytes([n]), 0).kind == kind)
+
+
 def test_what_a_port_plays_is_believable() -> None:
     for seed in range(20):
         cast = Cast(CATALOGUE, bytes([seed]), 0)
@@ -28,6 +33,19 @@ def test_what_a_port_plays_is_believable() -> None:
             for name in played:
                 assert BY_NAME[name].server in ("", cast.server(port))
                 assert not BY_NAME[name].ports or port in BY_NAME[name].ports
+
+
+def test_all_ports_of_a_host_are_of_one_kind() -> None:
+    many = [flaw(f"f{n}", f"p{n}", server) for n, server in enumerate(("nginx", "iis", "boa", "tomcat") * 9)]
+    known = {product.name: product for product in products(many)}
+    kinds = set()
+    for seed in range(40):
+        cast = Cast(Catalogue(many), bytes([seed]), 0)
+        kinds.add(cast.kind)
+        for port in (80, 443, 8_080):
+            assert cast.plays(port)
+            assert all(cast.kind in known[name].kinds for name in cast.plays(port))
+    assert kinds == {"unix", "windows", "device"}
 
 
 def test_a_product_that_lives_on_a_port_is_played_there() -> None:
@@ -48,7 +66,8 @@ def test_the_same_seed_and_epoch_are_the_same_cast_and_others_are_not() -> None:
 
 
 def test_a_new_product_changes_only_what_it_wins() -> None:
-    before, after = Cast(CATALOGUE, b"s", 0), Cast(CATALOGUE.replace([flaw("new", "new")]), b"s", 0)
+    unix = seed_of("unix")
+    before, after = Cast(CATALOGUE, unix, 0), Cast(CATALOGUE.replace([flaw("new", "new")]), unix, 0)
     changed = [port for port in range(1_000, 1_200) if before.plays(port) != after.plays(port)]
     assert 0 < len(changed) < 100
     assert all("new" in after.plays(port) for port in changed)
@@ -62,9 +81,10 @@ def test_pinned_products_are_played_everywhere_and_alone() -> None:
 
 
 def test_without_lures_there_is_a_server_all_the_same() -> None:
-    cast = Cast(Catalogue(), b"s", 0, servers=("lighttpd",))
+    cast = Cast(Catalogue(), seed_of("unix"), 0, servers=("lighttpd",))
     assert cast.plays(80) == frozenset()
     assert cast.server(80) == "lighttpd"
+    assert Cast(Catalogue(), seed_of("windows"), 0).server(80) == "iis"
 
 
 def test_products_are_what_their_flaws_say_together() -> None:

@@ -41,6 +41,8 @@ def test_a_file_is_a_flaw_and_a_flaw_is_a_file() -> None:
         ("delay: [0.1, 0.2]", 'body_base64: "eA=="', "stands beside body"),
         ("A: b", "A b", "steps[0].reply.headers[0]"),
         ("{method: POST, path", "{method: &m POST, host: *m, path", "an alias is not allowed"),
+        ("{method: POST, path", "{path: /c, method: POST, path", "'path' is written twice here"),
+        ("    issue:", "    cve: [2024-1]\n    issue:", "yarn.yaml:7: steps[0].cve[0]: "),
         ("name: YARN", "name: [YARN", "is not YAML"),
         ("[/a, /b]", "[" * 40 + "/a" + "]" * 40, "nested deeper"),
         ("yarn\n", "yarn\n  x: y\n", "is not YAML"),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from propolis.flaws.request import HTTP_09, MAX_RAW, PLAIN, Request, is_field
+from propolis.flaws.unwrap import MAX_UNWRAPPED
 
 GET = (
     b"GET /a/../b.php?x=1+2&y=%27&x=3 HTTP/1.1\r\nHost: 192.0.2.1:8080\r\nX-A:  v \r\nx-a: w\r\n"
@@ -135,6 +136,11 @@ def test_any_goes_through_what_payloads_are_wrapped_in() -> None:
     assert b"${jndi:ldap" in (request["any"] or b"")
     assert b"${jndi:rmi}" in (request["any"] or b"")
     assert b"/?q=%24%7B%6Andi:LDAP" in (request["any"] or b"")
+
+
+def test_escapes_are_undone_in_as_much_as_they_can_cost() -> None:
+    request = Request.parse(b"GET / HTTP/1.1\r\n\r\n" + b"%41" * MAX_UNWRAPPED)
+    assert len(request["any"] or b"") <= len(request.raw) + 1 + MAX_UNWRAPPED
 
 
 def test_what_is_scanned_holds_every_view() -> None:

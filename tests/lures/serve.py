@@ -16,6 +16,7 @@ from propolis.flaws.file import Flaw
 from propolis.flaws.index import Catalogue
 from propolis.flaws.session import Sessions
 from propolis.lures.lure import Effect, Emit, Hangup, Knowledge, Lure, Reply, Visit
+from propolis.machine.host import host_of
 
 
 class Known:
@@ -59,6 +60,7 @@ def visit(
         persona=persona,
         clock=clock or SystemClock(),
         flaws=flaws,
+        machine=host_of(seed),
     )
 
 

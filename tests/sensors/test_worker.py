@@ -2,9 +2,11 @@ import asyncio
 import json
 import os
 import random
+import re
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections import Counter
@@ -14,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import decoy as decoy_script
 from hive import (
+    config_of,
     connected,
     free_port,
     is_listening,
     kill,
     process,
     rows_of,
+    running,
     say,
     until,
 )
@@ -337,6 +342,37 @@ async def test_two_sensors_do_not_look_alike_and_one_does_not_change(tmp_path: P
     assert len(seeds) == 4
     assert module._seed(tmp_path / "a", 22) == module._seed(tmp_path / "a", 22)
     assert (tmp_path / "a" / "seed").stat().st_mode & 0o077 == 0
+
+
+async def test_all_ports_of_a_sensor_stand_on_one_machine(server: EmbeddedServer, tmp_path: Path) -> None:
+    telnet, https = free_port(), free_port()
+    config = config_of(
+        tmp_path,
+        server,
+        f"""
+[lures.telnet]
+ports = [{telnet}]
+addresses = ["127.0.0.1"]
+[lures.http]
+tls_ports = [{https}]
+addresses = ["127.0.0.1"]
+""",
+    )
+    async with running(module.run(config, 0, SystemClock(), CATALOGUE)):
+        await until(lambda: is_listening(https))
+        reader, writer = await asyncio.open_connection("127.0.0.1", telnet)
+        said = b""
+        while b" login: " not in said:
+            more = await asyncio.wait_for(reader.read(4_096), 10)
+            refusals = [b"\xff\xfc" + option for option in re.findall(rb"\xff\xfd(.)", more, re.DOTALL)]
+            writer.write(b"".join(refusals))
+            said += more
+        writer.close()
+        text = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", https))
+    (named,) = x509.load_pem_x509_certificate(text.encode()).subject.get_attributes_for_oid(
+        x509.NameOID.COMMON_NAME
+    )
+    assert said.rpartition(b" login: ")[0].endswith(str(named.value).encode())
 
 
 async def test_no_lure_no_worker(server: EmbeddedServer, tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def import_(
 ) -> None:
     """Make lures of a folder of scanner templates: each lure answers so that its template's own check says yes.
 
-    What cannot be made is counted by reason, never dropped silently.
+    Takes nuclei's templates, afrog's POCs and CrowdSec's AppSec rules, mixed as you like; of a rule, which says nothing
+    of answers, the lure answers as its kind of flaw does. What cannot be made is counted by reason.
     """
     from propolis.flaws.scanners import import_folder  # noqa: PLC0415 - only an import needs it
 

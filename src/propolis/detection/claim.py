@@ -68,7 +68,12 @@ def claim_of_canary(canary: Canary) -> Claim:
 
 
 def claim_of_step(flaw: Flaw, step: Step) -> Claim:
-    """What a request for a flaw says of its sender: how much is the step's word."""
+    """What a request for a flaw says of its sender: how much, and for which of the CVEs, is the step's word.
+
+    A step that says nothing of CVEs is for all of the file, but a mere look is for none: the page of a product is
+    asked for by whoever is after any of its flaws. Only a scanner's template (``source``) looks for just one.
+    """
+    of_file = flaw.cve if flaw.source or step.grade not in {"seen", "scan"} else ()
     return Claim(
         name=flaw.id,
         title=flaw.name,
@@ -76,7 +81,7 @@ def claim_of_step(flaw: Flaw, step: Step) -> Claim:
         severity=flaw.severity,
         confidence=step.confidence,
         technique=flaw.technique,
-        cve=flaw.cve,
+        cve=of_file if step.cve is None else step.cve,
         kind=flaw.kind,
         step=step.id,
     )

@@ -13,15 +13,9 @@ parameters and of all headers, and the file.
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote_to_bytes
 
 from propolis.detection.parameters import from_base64, parameters
-
-ROUNDS = 3
-"""How often escapes are undone: attackers encode twice, rarely three times."""
-
-LOOKUP_ROUNDS = 16
-"""How deep Log4j lookups may nest."""
+from propolis.flaws.unwrap import decode, is_wrapped, resolve, unwrap
 
 SUMMARY_CHARS = 120
 """Length of the human text of an evidence."""
@@ -42,12 +36,7 @@ _REQUEST = ("path_decoded", "file", "query", "headers", "body", "parameters", "i
 HEADER = "header."
 """How the name of a field begins that is a header's value."""
 
-_UNICODE = re.compile(rb"[\\%]u00([0-9a-fA-F]{2})")
 _LINE_BREAK = re.compile(rb"[\r\n]+")
-# no possessive group: Python before 3.11.4 loses what it captured
-_LOOKUP = re.compile(
-    rb"\$\{(?:(?:lower|upper):([^${}]*+)|date:'([^${}']*+)'|(?:(?!:-)[^${}])*:-([^${}]*+))\}"
-)
 
 
 def has_field(kind: str, name: str) -> bool:
@@ -86,7 +75,7 @@ class Fields:
         """Everything a rule could find in this event, once: the views that differ, a line break between them."""
         raw = self["raw"]
         parts = [raw]
-        if _is_wrapped(raw):
+        if is_wrapped(raw):
             parts.append(self["decoded"])
         if b"${" in parts[-1]:
             parts.append(self["resolved"])
@@ -173,51 +162,6 @@ _DERIVED: Mapping[str, Callable[[Fields], bytes]] = {
     "user_agent": lambda fields: fields.header(b"user-agent"),
 }
 """How a field comes from others."""
-
-
-def decode(data: bytes) -> bytes:
-    r"""Undo what a client can wrap bytes in, and lower the case.
-
-    That is ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``:
-    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
-    """
-    return unwrap(data.replace(b"+", b" ")) if _is_wrapped(data) else data.lower()
-
-
-def unwrap(data: bytes) -> bytes:
-    """What :func:`decode` does, where ``+`` means itself."""
-    for _ in range(ROUNDS):
-        before = data
-        if b"u00" in data:
-            data = _UNICODE.sub(lambda escape: bytes((int(escape[1], 16),)), data)
-        if b"%" in data:
-            data = unquote_to_bytes(data)
-        if data == before:
-            break
-    return data.replace(b"\\/", b"/").lower()
-
-
-def _is_wrapped(data: bytes) -> bool:
-    """Whether :func:`decode` would change more than the case."""
-    return b"+" in data or b"%" in data or b"\\" in data
-
-
-def resolve(data: bytes) -> bytes:
-    """Undo Log4j lookups that stand for text, innermost first.
-
-    Such are ``${lower:j}``, ``${::-j}``, ``${env:X:-j}``, ``${date:'j'}``.
-    What remains is what the library would have resolved against the world, such as ``${jndi:...}``
-    (Apache Log4j 2 manual, Lookups). O(bytes) a round, at most ``LOOKUP_ROUNDS``.
-    """
-    for _ in range(LOOKUP_ROUNDS):
-        if b"${" not in data:
-            break
-        data, changed = _LOOKUP.subn(
-            lambda lookup: lookup[lookup.lastindex] if lookup.lastindex else b"", data
-        )
-        if not changed:
-            break
-    return data
 
 
 def printable(data: bytes) -> str:

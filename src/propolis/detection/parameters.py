@@ -37,7 +37,7 @@ _PART = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
-_FILE = re.compile(rb"\bfilename\*?=\"?([^\"\r\n;]*)", re.IGNORECASE)
+_FILE = re.compile(rb"\bfilename\*?=(?:\"([^\"\r\n]*)|([^\"\s;]*))", re.IGNORECASE)
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";\s]{1,70})", re.IGNORECASE)
 _XML = re.compile(rb"<([A-Za-z_][\w:.-]{0,80})(?:\s[^<>]*)?>([^<>]{1,4096})</")
 _JSON = frozenset({b"{", b"["})
@@ -92,6 +92,8 @@ def _form(data: bytes) -> Iterator[Pair]:
             yield (name, value) if equals else (b"", name)
             if value[:1] in _JSON:
                 yield from _json(value)
+            elif value[:1] == b"<":
+                yield from ((match[1], match[2]) for match in _XML.finditer(value))
 
 
 def _unquote(data: bytes) -> bytes:
@@ -110,19 +112,25 @@ def _multipart(content_type: bytes, body: bytes, nesting: int) -> Iterator[Pair]
         content = _EMPTY_LINE.split(b"\n" + content, maxsplit=1)[-1].strip(b"\r\n")
         file = _FILE.search(rest)
         if file:
-            yield name + b".filename", file[1]
+            yield name + b".filename", file[1] or file[2] or b""
         yield name, content
         if content[:1] in _NESTED:
             yield from _body(b"", content, nesting)
 
 
 def _json(body: bytes) -> Iterator[Pair]:
-    try:
-        tree = msgspec.json.decode(body, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    tree = _tree(body)
+    if tree is None:
         yield b"", body
-        return
     yield from _leaves(b"", tree, DEPTH)
+
+
+def _tree(text: bytes) -> Any:
+    """What a text of JSON says; None for one that is none."""
+    try:
+        return msgspec.json.decode(text, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _leaves(name: bytes, node: Any, depth: int) -> Iterator[Pair]:
@@ -135,7 +143,10 @@ def _leaves(name: bytes, node: Any, depth: int) -> Iterator[Pair]:
         for value in node:
             yield from _leaves(name, value, depth - 1)
     elif node is not None:
-        yield name, str(node).encode("utf-8", "replace")
+        text = str(node).encode("utf-8", "replace")
+        yield name, text
+        if text[:1] in _JSON:
+            yield from _leaves(name, _tree(text), depth - 1)
 
 
 def from_base64(value: bytes) -> bytes:

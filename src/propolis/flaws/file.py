@@ -110,6 +110,10 @@ class Step(_Part, frozen=True, kw_only=True):
         Grade, Meta(description="scan: looked · attempt: exploits · confirmed: used what only we had said")
     ] = "attempt"
     confidence: Annotated[int, Meta(ge=0, le=100)] = 80
+    cve: Annotated[
+        tuple[Cve, ...] | None,
+        Meta(description="the CVEs that this request is for, if not all of the file's; [] for none of them"),
+    ] = None
     issue: Annotated[
         dict[Variable, str],
         Meta(description="variable: expression, drawn once per source and remembered for later steps"),
@@ -167,8 +171,8 @@ class Flaw(_Part, frozen=True, kw_only=True):
     tests: Tests
 
 
-class _BombError(yaml.YAMLError):
-    """YAML that would cost more than it shows."""
+class _RefusedError(yaml.YAMLError):
+    """YAML that would cost more than it shows, or say less than it does."""
 
     def __init__(self, problem: str, mark: Any) -> None:
         self.problem = problem
@@ -241,13 +245,13 @@ def _read(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise _BombError("an alias is not allowed; write it out", event.start_mark)
+            raise _RefusedError("an alias is not allowed; write it out", event.start_mark)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise _BombError(f"is nested deeper than {MAX_DEPTH}", event.start_mark)
+            raise _RefusedError(f"is nested deeper than {MAX_DEPTH}", event.start_mark)
     return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
@@ -287,9 +291,18 @@ def _check_steps(flaw: Flaw, text: str, file: Path | str) -> None:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Plain data only: no dates, and only ``true`` and ``false`` are booleans."""
+    """Plain data only: no dates, only ``true`` and ``false`` are booleans, and no key is written twice."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's own signature
+        """A mapping's data. PyYAML would let the later of two equal keys win, and a condition be lost in silence."""
+        known: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in known:
+                raise _RefusedError(f"{key.value!r} is written twice here; keep one of them", key.start_mark)
+            known.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))

@@ -17,7 +17,7 @@ from propolis.flaws.content import (
     parts,
     unchunk,
 )
-from propolis.flaws.unwrap import decode, locate, resolve, unquote
+from propolis.flaws.unwrap import MAX_UNWRAPPED, decode, locate, resolve, unquote
 
 MAX_RAW = 1_179_648
 """Bytes of a message that are read: a body of 1 MiB and its head; those after are not seen."""
@@ -257,7 +257,7 @@ class Request:
         body = self["body"] or b""
         if body and body not in self.raw:
             views.append(body)
-        decoded = decode(b"\n".join(views))
+        decoded = decode(b"\n".join(views)[:MAX_UNWRAPPED])
         views.append(decoded)
         if b"${" in decoded:
             views.append(resolve(decoded))

@@ -104,11 +104,12 @@ def scene(
     now: int,
     chance: random.Random,
     mint: Mint,
+    machine: Host | None = None,
 ) -> Scene:
-    """The scene of a sensor's ``seed`` behind the server persona of that name."""
+    """The scene of a port's ``seed`` behind the server persona of that name, on this ``machine`` or one of its own."""
     return Scene(
         seed=seed,
-        machine=_machine(seed),
+        machine=machine or host_of(seed),
         account=ACCOUNTS.get(server, ACCOUNTS[""]),
         ip=ip,
         source_ip=source_ip,
@@ -219,11 +220,6 @@ PERSONA_WORDS: MappingProxyType[str, Callable[[Scene], Value]] = MappingProxyTyp
     }
 )
 """Names that :meth:`Scope.read` answers from the scene."""
-
-
-@lru_cache(maxsize=256)
-def _machine(seed: bytes) -> Host:
-    return host_of(seed)
 
 
 @lru_cache(maxsize=4_096)

@@ -60,12 +60,18 @@ def _without_dots(path: bytes) -> bytes:
 def decode(data: bytes) -> bytes:
     r"""Undo escapes and lower the case: ``+``, ``%2f`` (up to ``ROUNDS`` times), ``\u002f``, ``%u002f`` and ``\/``.
 
-    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes). Reads :data:`MAX_UNWRAPPED` bytes.
+    RFC 3986 2.1, the form encoding of the URL Standard, RFC 8259 7. O(bytes).
     """
-    data = data[:MAX_UNWRAPPED]
-    if b"+" not in data and b"%" not in data and b"\\" not in data:
-        return data.lower()
-    data = data.replace(b"+", b" ")
+    return unwrap(data.replace(b"+", b" ")) if is_wrapped(data) else data.lower()
+
+
+def is_wrapped(data: bytes) -> bool:
+    """Whether :func:`decode` could change more than the case."""
+    return b"+" in data or b"%" in data or b"\\" in data
+
+
+def unwrap(data: bytes) -> bytes:
+    """What :func:`decode` does, where ``+`` means itself. O(bytes)."""
     for _ in range(ROUNDS):
         before = data
         if b"u00" in data:

@@ -16,6 +16,7 @@ from propolis.events import Event
 from propolis.events.canary import Mint
 from propolis.flaws.index import Catalogue
 from propolis.flaws.session import Sessions
+from propolis.machine.host import Host, host_of
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -77,11 +78,11 @@ class Visit(msgspec.Struct, frozen=True):
     """What a lure may know of the connection it plays on.
 
     ``persona`` names what this sensor pretends to be; ``seed`` is stable per sensor and port, so two sensors do not
-    look alike and one sensor does not change; ``later`` takes effects that a dialogue produces in its own time
-    (only a lure whose protocol library works that way needs it); ``random`` is for challenges and cookies.
-    ``keys`` is the folder where a lure keeps what must survive a restart (host keys). ``clock`` serves what a protocol
-    says of time (``Date``, uptimes, expiry), never a judgement. ``tls`` is there when the dialogue is inside TLS,
-    ``flaws`` where vulnerability lures are played.
+    look alike and one sensor does not change; ``machine`` is what all its ports stand on. ``later`` takes effects that
+    a dialogue produces in its own time (only a lure whose protocol library works that way needs it); ``random`` is for
+    challenges and cookies. ``keys`` is the folder where a lure keeps what must survive a restart (host keys). ``clock``
+    serves what a protocol says of time (``Date``, uptimes, expiry), never a judgement. ``tls`` is there when the
+    dialogue is inside TLS, ``flaws`` where vulnerability lures are played.
     """
 
     source_ip: str
@@ -96,6 +97,7 @@ class Visit(msgspec.Struct, frozen=True):
     clock: Clock = SystemClock()
     tls: Tls | None = None
     flaws: Knowledge | None = None
+    machine: Host = host_of(b"")
 
 
 class Lure(Protocol):

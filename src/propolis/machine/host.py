@@ -1,6 +1,7 @@
 """The machine behind a decoy: the same every time for one sensor, and no two sensors alike."""
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 
@@ -71,6 +72,7 @@ class Host(msgspec.Struct, frozen=True):
         return f"Linux {self.name} {self.kernel} {self.build} x86_64 GNU/Linux"
 
 
+@lru_cache(maxsize=256)
 def host_of(seed: bytes) -> Host:
     """The machine of a seed."""
     dice = hashlib.blake2b(seed, digest_size=16, person=b"propolis host").digest()

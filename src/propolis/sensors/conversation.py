@@ -23,6 +23,7 @@ from propolis.events import (
 )
 from propolis.lures import Effect, Emit, Hangup, Lure, Reply, Visit
 from propolis.lures.lure import Knowledge
+from propolis.machine.host import Host
 from propolis.sensors import proxy, tls
 from propolis.sensors.batch import Batcher
 from propolis.sensors.limits import Guests, Tally
@@ -50,6 +51,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     lure: type[Lure]
     persona: str
     seed: bytes
+    machine: Host
     keys: Path
     proxies: tuple[Network, ...]
     max_bytes_in: int
@@ -227,6 +229,7 @@ class Conversation(asyncio.Protocol):
             self._carry_out_later,
             post.clock,
             flaws=post.flaws,
+            machine=post.machine,
         )
         if post.front is None:
             self._meet(post.lure(visit))

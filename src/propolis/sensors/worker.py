@@ -132,6 +132,7 @@ class Worker:
                     lure=lures[name],
                     persona=config.sensors.persona,
                     seed=_seed(keys, port),
+                    machine=host_of(_seed(keys, 0)),
                     keys=keys,
                     proxies=tuple(ipaddress.ip_network(network) for network in config.sensors.proxies),
                     max_bytes_in=config.sensors.max_bytes_in,

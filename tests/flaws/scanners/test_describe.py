@@ -1,12 +1,13 @@
 """What a template says of the flaw it looks for."""
 
 from propolis.flaws.scanners import describe
-from propolis.flaws.scanners.template import read
+from propolis.flaws.scanners.document import load
+from propolis.flaws.scanners.nuclei import read
 from templates import TEMPLATE
 
 
 def test_a_template_is_described() -> None:
-    template = read(TEMPLATE)
+    template = read(load(TEMPLATE))
     assert describe.kind(template) == "command-injection"
     assert describe.severity(template) == "critical"
     assert describe.product(template) == "demo-panel"

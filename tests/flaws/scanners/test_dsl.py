@@ -34,3 +34,7 @@ def test_any_text_is_a_tree_or_an_error(text: str) -> None:
 def test_what_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(DslError):
         parse(text)
+
+
+def test_a_backslash_says_that_what_follows_is_meant_as_it_is() -> None:
+    assert parse(r"'a\.b\d\'\\'") == Literal(rb"a.bd'" + b"\\")

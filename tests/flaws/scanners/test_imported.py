@@ -1,7 +1,7 @@
 """What came of an import."""
 
+from propolis.flaws.scanners.folder import study
 from propolis.flaws.scanners.imported import BELIEVED, Study, gather
-from propolis.flaws.scanners.nuclei import study
 from templates import TEMPLATE
 
 

@@ -1,21 +1,29 @@
-"""A template becomes a lure that its own scanner believes."""
+"""nuclei templates as they stand in their files."""
 
-from propolis.flaws.check import check
-from propolis.flaws.file import Flaw
-from propolis.flaws.scanners.imported import BELIEVED, Refused
-from propolis.flaws.scanners.nuclei import import_template, study
+import pytest
+
+from propolis.flaws.scanners.document import TemplateError, load
+from propolis.flaws.scanners.nuclei import is_one, read
 from templates import TEMPLATE
 
 
-def test_a_template_becomes_a_lure_that_computes_what_the_scanner_expects() -> None:
-    known = study(TEMPLATE, "demo-rce")
-    assert known.verdict == BELIEVED
-    flaw = import_template(TEMPLATE, "demo-rce")
-    assert isinstance(flaw, Flaw)
-    assert flaw.cve == ("CVE-2024-1234",)
-    assert flaw.kind == "command-injection"
-    assert check(flaw) == ()
+def test_a_template_is_read() -> None:
+    tree = load(TEMPLATE)
+    assert is_one(tree)
+    template = read(tree)
+    (block,) = template.blocks
+    assert template.scanner == "nuclei"
+    assert len(block.requests) == 1
+    assert {matcher.kind for matcher in block.matchers} == {"word", "status"}
 
 
-def test_what_is_no_template_is_refused_with_a_reason() -> None:
-    assert isinstance(import_template("id: x", "x"), Refused)
+@pytest.mark.parametrize(
+    "text", ["id: x", "http: 3", "id: x\nhttp: []", "id: x\nhttp: [{matchers: [{type: smell}]}]"]
+)
+def test_what_asks_nothing_that_is_known_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        read(load(text))
+
+
+def test_another_scanners_file_is_not_one() -> None:
+    assert not is_one(load("info: {}\nrules: {}"))

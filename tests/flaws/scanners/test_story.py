@@ -1,12 +1,13 @@
 """A template played through on paper."""
 
+from propolis.flaws.scanners.document import load
+from propolis.flaws.scanners.nuclei import read
 from propolis.flaws.scanners.story import choices, context, is_numbered, is_one_story, tell
-from propolis.flaws.scanners.template import read
 from templates import TEMPLATE
 
 
 def test_a_story_has_an_answer_to_every_request() -> None:
-    story = tell(read(TEMPLATE))
+    story = tell(read(load(TEMPLATE)))
     (scene,) = story.scenes
     assert len(scene.exchanges) == 1
     (block,) = story.template.blocks

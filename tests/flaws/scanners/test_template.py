@@ -1,22 +1,6 @@
-"""A nuclei template as it stands in its file."""
+"""The form that every scanner's template has in the end."""
 
-import pytest
-
-from propolis.flaws.scanners.template import TemplateError, read, suffix
-from templates import TEMPLATE
-
-
-def test_a_template_is_read() -> None:
-    template = read(TEMPLATE)
-    (block,) = template.blocks
-    assert len(block.requests) == 1
-    assert {matcher.kind for matcher in block.matchers} == {"word", "status"}
-
-
-@pytest.mark.parametrize("text", ["", "id: x", "http: 3", "- a", "id: [", "id: x\nhttp: []"])
-def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(TemplateError):
-        read(text)
+from propolis.flaws.scanners.template import suffix
 
 
 def test_a_part_may_name_its_response() -> None:

@@ -2,10 +2,11 @@ from lures.serve import visit
 from propolis.lures.telnet.commands import PROGRAMS, dd, head, uname, wget
 from propolis.lures.telnet.persona import host
 from propolis.lures.telnet.session import Session
+from propolis.machine.host import host_of
 
 
 def session() -> Session:
-    return Session(host("", b"s"), visit())
+    return Session(host("", host_of(b"s")), visit())
 
 
 def test_every_program_is_installed_or_built_in() -> None:

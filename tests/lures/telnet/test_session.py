@@ -1,10 +1,11 @@
 from lures.serve import visit
 from propolis.lures.telnet.persona import host
 from propolis.lures.telnet.session import FILE_BYTES, FILES, Files, Session
+from propolis.machine.host import host_of
 
 
 def test_files_are_bounded_in_number_and_size() -> None:
-    files = Files(host("", b"s"))
+    files = Files(host("", host_of(b"s")))
     for number in range(FILES * 2):
         files.write(f"/tmp/{number}", "x" * FILE_BYTES)
         files.write(f"/tmp/{number}", "y", append=True)
@@ -15,7 +16,7 @@ def test_files_are_bounded_in_number_and_size() -> None:
 
 
 def test_paths_and_folders() -> None:
-    files = Files(host("", b"s"))
+    files = Files(host("", host_of(b"s")))
     assert files.path("../../../x/./y") == "/x/y"
     assert files.may_write("a")
     assert not files.may_write("/proc/a")
@@ -28,7 +29,7 @@ def test_paths_and_folders() -> None:
 
 
 def test_only_own_files_change() -> None:
-    files = Files(host("", b"s"))
+    files = Files(host("", host_of(b"s")))
     assert not files.remove("/etc/passwd")
     assert files.is_runnable("/etc/passwd") is None
     files.write("a", "")
@@ -39,7 +40,7 @@ def test_only_own_files_change() -> None:
 
 
 def test_a_session_remembers_its_status() -> None:
-    session = Session(host("", b"s"), visit())
+    session = Session(host("", host_of(b"s")), visit())
     assert session.fail("no", 3) == ""
     assert session.complaints == "no\n"
     assert session.status == 3

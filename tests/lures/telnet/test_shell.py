@@ -8,6 +8,7 @@ from lures.serve import visit
 from propolis.lures.telnet.persona import host
 from propolis.lures.telnet.record import HOST, shell
 from propolis.lures.telnet.shell import NESTED, OUTPUT_BYTES, Shell
+from propolis.machine.host import host_of
 
 LINES = r"""
 enable
@@ -86,17 +87,17 @@ wget http://192.0.2.1.invalid/x
 @pytest.mark.root
 @pytest.mark.skipif(not shutil.which("busybox"), reason="Debian's busybox is not installed")
 def test_the_shell_answers_as_busybox_does() -> None:
-    lure = Shell(host("", b"s"), visit())
+    lure = Shell(host("", host_of(b"s")), visit())
     with shell() as real:
         for line in LINES:
             said, mine = real.ask(line), lure.run(line)
-            said = host("", b"s").fill(said)
+            said = host("", host_of(b"s")).fill(said)
             assert HOST not in said
             assert mine.replace("-sh: ", "sh: ") == said, line
 
 
 def session() -> Shell:
-    return Shell(host("", b"s"), visit())
+    return Shell(host("", host_of(b"s")), visit())
 
 
 def test_a_dropped_file_can_be_written_read_and_run() -> None:

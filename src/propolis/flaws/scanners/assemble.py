@@ -2,7 +2,8 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -77,7 +78,7 @@ class _Assembler:
             severity=describe.severity(template),
             product=describe.product(template),
             server=describe.server(template),
-            source=f"nuclei {template.id}"[:300],
+            source=f"{template.scanner} {template.id}"[:300],
             steps=steps,
             tests=Tests(match=(Case(request=MISS),), miss=(MISS,)),  # the real ones are what is played
         )
@@ -168,7 +169,7 @@ class _Assembler:
                 continue
             if len(steps) < MAX_STEPS:
                 steps.append(step)
-        return tuple(steps)
+        return tuple(islice(_preferred(steps), MAX_STEPS))
 
     def _step(self, draft: _Draft, number: int) -> Step:
         names = self._issued_in(draft)
@@ -228,6 +229,20 @@ class _Assembler:
 
 MISS: Final = "GET /nothing-that-anybody-asks-for HTTP/1.1\nHost: 192.0.2.1\n\n"
 """What no flaw is asked for with."""
+
+
+def _preferred(steps: Sequence[Step]) -> Iterator[Step]:
+    """Steps; one that every second product has comes once more, for whoever came to it by way of this flaw.
+
+    So a page that is asked for last is answered by the lure whose earlier steps were taken, not by any that has it.
+    """
+    anchor = ""
+    for step in steps:
+        yield step
+        if anchor and step.grade == "seen" and not step.after:
+            yield msgspec.structs.replace(step, id=f"{step.id}-after", after=(anchor,))
+        else:
+            anchor = step.id
 
 
 def _joined(steps: list[Step], step: Step, draft: _Draft) -> Step | None:

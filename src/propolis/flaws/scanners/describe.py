@@ -1,6 +1,7 @@
 """What a template says of the flaw it looks for: its kind, its product, the server around it."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from propolis.findings import Severity
@@ -18,6 +19,9 @@ _TAGS: Final[tuple[tuple[str, Kind], ...]] = (
     ("cmdi", "command-injection"), ("injection", "command-injection"), ("unauth", "missing-authentication"),
     ("exposure", "information-disclosure"), ("disclosure", "information-disclosure"),
     ("config", "information-disclosure"),
+    ("sql-injection", "sqli"), ("local-file-inclusion", "file-read"), ("arbitrary-file-upload", "file-upload"),
+    ("code-injection", "code-injection"), ("command-injection", "command-injection"),
+    ("authentication-bypass", "authentication-bypass"), ("information-disclosure", "information-disclosure"),
     ("overflow", "memory-corruption"), ("dos", "denial-of-service"), ("crlf", "other"),
 )  # fmt: skip
 _CWES: Final[dict[str, Kind]] = {
@@ -45,8 +49,13 @@ _SERVERS: Final = (
 
 def kind(template: Template) -> Kind:
     """The flaw's family, by its weakness (CWE) if that is a clear one, otherwise by its tags."""
-    by_tag = next((kind for tag, kind in _TAGS if tag in template.tags), None)
-    by_class = next((_CWES[cwe] for cwe in template.cwes if cwe in _CWES), None)
+    return kind_of(template.tags, template.cwes)
+
+
+def kind_of(words: tuple[str, ...], cwes: tuple[str, ...]) -> Kind:
+    """The family that tags and weaknesses tell of, as :func:`kind`."""
+    by_tag = next((kind for tag, kind in _TAGS if tag in words), None)
+    by_class = next((_CWES[cwe] for cwe in cwes if cwe in _CWES), None)
     vague = {"information-disclosure", "missing-authentication", "authentication-bypass", "command-injection"}
     if by_class is not None and (by_tag is None or by_class not in vague or by_tag in vague):
         return by_class
@@ -58,16 +67,50 @@ def severity(template: Template) -> Severity:
     return _SEVERITIES.get(template.severity, "high")
 
 
+_FLAWS: Final = re.compile(
+    r"(?i)(?:^|[\s_-])(?:v?\d+(?:\.[\dx]+)+|[<>]=?|before|up to|through|via|in |rce|sqli?|xss|ssrf|lfi|rfi|xxe|csrf|"
+    r"ssti|cve-[\d-]+|"
+    r"(?:un|pre-?)?auth\w*|arbitrary|remote|local|stored|reflected|blind|server[- ]side|cross[- ]site|open redirect|"
+    r"(?:os )?command|code|shell|sql|path|directory|file|template|object|information|sensitive|default|weak|"
+    r"improper|incorrect|missing|insecure|vulnerab\w*|expos\w*|disclosure|traversal|injection|inclusion|upload|bypass|"
+    r"deserializ\w*|privilege|backdoor|getshell|weblogic t3)\b|[\s(\uff08|:\uff1a]*[\u3000-\u9fff]|\s[-<(|:\uff08]"
+)
+"""Where a template's name goes over from the product to what is wrong with it."""
+
+
+def title(template: Template) -> str:
+    """The product as people write it; empty if the template does not tell it."""
+    named = template.metadata.get("product", "").replace("_", " ").strip()
+    return named.title() if named else _FLAWS.split(template.name, maxsplit=1)[0].strip(" -_:,")[:80]
+
+
 def product(template: Template) -> str:
     """The product's name as lure files write it; a plugin's after that of what it is plugged into."""
     named = template.metadata.get("product") or template.metadata.get("vendor") or ""
     framework = template.metadata.get("framework", "")
-    words = named or re.split(r"\s[-<(|:]|\s\d", template.name)[0]
-    plain = slug(words)
+    plain = slug(named or title(template)) or next(iter(_telling(template.tags)), "")
     host = slug(framework)
     if host and host not in plain:
         plain = f"{host}-{plain}"
     return plain[:80].strip("-") or "unknown"
+
+
+def _telling(tags: tuple[str, ...]) -> Iterator[str]:
+    """Tags that are neither a number nor a kind of flaw: the first is mostly the product."""
+    kinds = {tag for tag, _ in _TAGS}
+    return (name for tag in tags if tag not in kinds and not tag.startswith("cve") and (name := slug(tag)))
+
+
+def family(template: Template) -> str:
+    """What the product is plugged into, if into something; otherwise the product."""
+    framework = slug(template.metadata.get("framework", ""))
+    asked = [request for block in template.blocks for request in block.requests]
+    sought = [value for block in template.blocks for one in block.matchers for value in one.values]
+    is_plugin = any(place in text for place in _WORDPRESS for text in (*asked, *sought))
+    return framework or ("wordpress" if is_plugin else product(template))
+
+
+_WORDPRESS: Final = ("/wp-content/", "/wp-admin/", "/wp-json/")
 
 
 def server(template: Template) -> str:

@@ -81,7 +81,8 @@ _TOKEN = re.compile(
     r")",
     re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\([\\'\"])")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+"""In a text a backslash only ever says that what follows is meant as it is: ``'\\d'`` is the letter."""
 _SECTION = re.compile(r"§([\w-]+)§")
 _LEVELS: Final = (
     ("??",),

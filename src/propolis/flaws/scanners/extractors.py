@@ -29,6 +29,8 @@ HEADERS: Final = frozenset(
     }
 )  # fmt: skip
 """Headers by the names that matchers give them."""
+HEADS: Final = frozenset({"header", "raw_header"})
+"""Parts that are all headers."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -166,7 +168,37 @@ def _shown_regex(
         return None
     if part in {"body", "response"}:
         return Shown(body=shown)
-    return Shown(header=shown if part == "header" else named_header(part, shown))
+    return Shown(header=shown if part in HEADS else named_header(part, shown))
+
+
+def together(found: list[Shown], draws: random.Random, lookup: Lookup) -> list[Shown]:
+    """The same, but one text for extractors that take several groups of one pattern: another would hide the second."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Shown]] = {}
+    for one in found:
+        known = one.extractor
+        if known is not None and known.kind == "regex" and one.body and len(known.values) == 1:
+            groups.setdefault((known.part, known.values), []).append(one)
+    for several in groups.values():
+        if len(several) > 1 and (text := _filled_in(several, draws, lookup)):
+            changed = [msgspec.structs.replace(one, body=text) for one in several]
+            found = [changed[several.index(one)] if one in several else one for one in found]
+    return found
+
+
+def _filled_in(several: list[Shown], draws: random.Random, lookup: Lookup) -> bytes:
+    """A text of a pattern in which every extractor finds its value; empty if there is none."""
+    taken = {one.extractor.group: one.value for one in several if one.extractor is not None}
+    pattern = next(one.extractor.values[0] for one in several if one.extractor is not None)
+    try:
+        made = sample(functions.render(dsl.parse_text(pattern), lookup), draws)
+    except PatternError:
+        return b""
+    text = made.text
+    for group, (start, end) in sorted(made.spans.items(), key=lambda item: -item[1][0]):
+        if group in taken:
+            text = text[:start] + taken[group] + text[end:]
+    held = (next(_regex(one.extractor, text, lookup), None) == one.value for one in several if one.extractor)
+    return text if all(held) else b""
 
 
 def wanted_text(extractor: Extractor, draws: random.Random, lookup: Lookup) -> bytes:

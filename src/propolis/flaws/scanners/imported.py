@@ -1,6 +1,6 @@
 """What came of an import: the flaws, and a report in which no template is missing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -11,6 +11,10 @@ BELIEVED: Final = "is believed by its scanner"
 THIRD_PARTY: Final = "needs a third party"
 """Its scanner waits for a callback; the request is recognised and answered all the same."""
 
+ANSWERED: Final = "says only what a request looks like; the answer is that of its kind of flaw"
+RECOGNISED: Final = "says only what a request looks like; nothing tells the answer"
+UNWRITABLE: Final = "cannot be written as a lure file"
+
 
 class Refused(msgspec.Struct, frozen=True):
     """A template of which no flaw was made: the reason, one of few, and more exactly why."""
@@ -20,12 +24,18 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Study(msgspec.Struct, frozen=True):
-    """One template: its flaw if there is one, and ``verdict``, :data:`BELIEVED` or why not."""
+    """One template: its flaw if there is one, and ``verdict``, :data:`BELIEVED` or why not.
+
+    ``family`` is what it is part of, ``replay`` whether its scanner would believe another flaw too; only where the flaw
+    has a page that it could share with others of its family.
+    """
 
     name: str
     flaw: Flaw | None
     verdict: str
     why: str
+    family: str = ""
+    replay: Callable[[Flaw], bool] | None = None
 
 
 class Imported(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import re
 
 from propolis.flaws.scanners.template import Form
 
-_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*")
+_ABSOLUTE = re.compile(rb"\A[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*")
 _MULTIPART = re.compile(rb"(?im)^content-type:\s*multipart/")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _WITHOUT_BODY = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
@@ -14,16 +14,19 @@ def wire(message: bytes, form: Form) -> bytes:
     """A whole message as a scanner sends it, CRLF in its head.
 
     ``message`` is the template's text with everything filled in. Unless it is to be sent as it stands, its target loses
-    scheme, host and fragment, and its length is told.
+    scheme, host and fragment, and its length is told. The line end behind a raw body is the file's; one behind the body
+    of a path is sent.
     """
     head, _, body = message.replace(b"\r\n", b"\n").partition(b"\n\n")
     first, *lines = head.split(b"\n")
-    body = body.rstrip(b"\n")
     if form == "unsafe":
+        body = body.rstrip(b"\n")
         return b"\r\n".join([head.replace(b"\n", b"\r\n"), b"", body.replace(b"\n", b"\r\n")])
     method, target, version = request_line(first, form)
+    if form == "raw":
+        body = body.removesuffix(b"\n")
     if _MULTIPART.search(head):
-        body = body.replace(b"\n", b"\r\n") + b"\r\n"
+        body = body.rstrip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"
     kept = [
         line.strip()
         for line in lines

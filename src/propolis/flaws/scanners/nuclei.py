@@ -1,108 +1,131 @@
-"""nuclei templates as lure files: a folder of them, or one.
+"""A nuclei template as it stands in its file.
 
-Each template is played through on paper (:mod:`.story`), written as a flaw (:mod:`.assemble`), and then played twice
-against the engine with everything drawn anew (:mod:`.play`); what its scanner would not believe is reported.
+Of nuclei v3's HTTP protocol (https://docs.projectdiscovery.io/templates/protocols/http/basic-http); what other
+protocols a template also speaks is left out and said so.
 """
 
-from typing import Final
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
-import msgspec
+from propolis.flaws.scanners.document import TemplateError, cves, cwes, mapping, mappings, tags, text, texts
+from propolis.flaws.scanners.template import Block, Extractor, Matcher, Template, suffix
 
-from propolis.flaws.check import check
-from propolis.flaws.file import MAX_FILE_BYTES, Case, Flaw, FlawError, Tests, write
-from propolis.flaws.scanners.assemble import MISS, assemble
-from propolis.flaws.scanners.imported import BELIEVED, THIRD_PARTY, Refused, Study
-from propolis.flaws.scanners.play import Played, play
-from propolis.flaws.scanners.story import Story, tell
-from propolis.flaws.scanners.template import TemplateError, read
-
-PLAYS: Final = (1, 2)
-"""Seeds of the plays that a flaw must stand."""
-MAX_CASES = 8
-MAX_STORY = 16
-"""Requests of one test."""
-MAX_REQUEST_BYTES = 16_384
-"""A longer one is no test."""
+MAX_REQUESTS = 64
+MAX_VALUES = 4_096
+"""Of one payload list."""
 
 
-def import_template(text: str, name: str) -> Flaw | Refused:
-    """The flaw of a template's text, ``name`` its file's without ending; also one that its scanner will not believe."""
-    found = study(text, name)
-    return found.flaw if found.flaw is not None else Refused(found.verdict, found.why)
+def is_one(tree: Mapping[str, Any]) -> bool:
+    """Whether a file is one of nuclei's: it has an ``info``, and blocks of some protocol or a flow over them."""
+    return isinstance(tree.get("info"), dict) and "rules" not in tree
 
 
-def study(text: str, name: str) -> Study:
-    """A template's flaw, and whether its own scanner would believe it."""
-    try:
-        story = tell(read(text))
-        drawn = assemble(story, name)
-        plays = [play(story, drawn, seed) for seed in PLAYS]
-        flaw = _tested(drawn, plays[0])
-    except TemplateError as error:
-        return Study(name, None, "is not a template of HTTP requests", str(error))
-    except (FlawError, msgspec.ValidationError) as error:
-        return Study(name, None, "cannot be written as a lure file", str(error))
-    if flaw is None:
-        return Study(name, None, "is not recognised by its own lure file", plays[0].why)
-    return Study(name, flaw, *_verdict(story, flaw, plays))
+def read(tree: Mapping[str, Any]) -> Template:
+    """The template a file's data describe. Raises :class:`TemplateError`."""
+    info = mapping(tree.get("info"))
+    blocks = tree.get("http", tree.get("requests"))
+    if not isinstance(blocks, list) or not blocks:
+        raise TemplateError("asks nothing over HTTP")
+    classes, metadata = mapping(info.get("classification")), mapping(info.get("metadata"))
+    return Template(
+        scanner="nuclei",
+        id=text(tree.get("id")),
+        name=" ".join(text(info.get("name")).split()),
+        severity=text(info.get("severity")).lower(),
+        cves=cves(classes.get("cve-id")),
+        cwes=cwes(classes.get("cwe-id")),
+        tags=tags(info.get("tags")),
+        metadata={text(key): ", ".join(texts(value)) for key, value in metadata.items()},
+        variables={text(key): text(value) for key, value in mapping(tree.get("variables")).items()},
+        blocks=tuple(_block(block) for block in blocks[:MAX_REQUESTS] if isinstance(block, dict)),
+        flow=text(tree.get("flow")),
+    )
 
 
-def _verdict(story: Story, flaw: Flaw, plays: list[Played]) -> tuple[str, str]:
-    """What came of it, in one of few words, and more exactly."""
-    if all(played.is_believed for played in plays):
-        return BELIEVED, ""
-    if any(scene.verdict == "third" for scene in story.scenes):
-        given = [play(story, flaw, seed, is_third_given=True) for seed in PLAYS]
-        if all(played.is_believed for played in given):
-            return THIRD_PARTY, "a callback must arrive"
-    unmet = next((scene.why for scene in story.scenes if scene.verdict == "unmet"), "")
-    if unmet:
-        return "no answer satisfies the matchers", unmet
-    if any(word in story.template.flow for word in ("for (", "for(", "set(", "=>")):
-        return "the flow is a program", story.template.flow[:200]
-    return "is not believed when it is played", next(played.why for played in plays if not played.is_believed)
+def _block(block: dict[str, Any]) -> Block:
+    raw = texts(block.get("raw"))
+    payloads = mapping(block.get("payloads"))
+    return Block(
+        id=text(block.get("id")),
+        requests=tuple(_unannotated(one) for one in raw[:MAX_REQUESTS]) if raw else _written_out(block),
+        matchers=tuple(_matcher(one) for one in mappings(block.get("matchers"))),
+        is_all=text(block.get("matchers-condition")).lower() == "and",
+        extractors=tuple(_extractor(one) for one in mappings(block.get("extractors"))),
+        payloads={text(key): _payload(value) for key, value in payloads.items()},
+        attack=text(block.get("attack")).lower(),
+        is_literal=bool(block.get("skip-variables-check")),
+        form="path" if not raw else "unsafe" if block.get("unsafe") else "raw",
+        is_followed=bool(block.get("redirects") or block.get("host-redirects")),
+    )
 
 
-def _tested(flaw: Flaw, played: Played) -> Flaw | None:
-    """A flaw with the tests that it passes, made of what was played; ``None`` if it passes none."""
-    cases = [case for case in _cases(flaw, played) if not _fails(flaw, case)]
-    if not cases:
-        return None
-    tested = msgspec.structs.replace(flaw, tests=Tests(match=tuple(cases), miss=(MISS,)))
-    if len(write(tested)) > MAX_FILE_BYTES:
-        raise FlawError(flaw.id, 0, "", f"would be longer than {MAX_FILE_BYTES} characters")
-    return tested
+def _written_out(block: dict[str, Any]) -> tuple[str, ...]:
+    """A method, paths, headers and a body as the messages they stand for."""
+    headers = mapping(block.get("headers"))
+    given = "".join(f"{text(name)}: {text(value)}\n" for name, value in headers.items())
+    host = "" if any(text(name).lower() == "host" for name in headers) else "Host: {{Hostname}}\n"
+    method = text(block.get("method")).upper() or "GET"
+    body = text(block.get("body"))
+    return tuple(
+        f"{method} {path} HTTP/1.1\n{host}{given}\n{body}" for path in texts(block.get("path"))[:MAX_REQUESTS]
+    )
 
 
-def _cases(flaw: Flaw, played: Played) -> list[Case]:
-    """One request for every step that needs no other, and the whole story if some do."""
-    texts = [(_text(raw, played.values), step) for raw, step in played.requests if step]
-    needs = {step.id for step in flaw.steps if step.after}
-    cases: dict[str, Case] = {}
-    for text, step in texts:
-        if (
-            step not in needs
-            and "{{" not in text
-            and len(text) < MAX_REQUEST_BYTES
-            and len(cases) < MAX_CASES
-        ):
-            cases.setdefault(step, Case(request=text, step=step))
-    found = list(cases.values())
-    if len(cases) < len({step for _, step in texts}) and len(texts) <= MAX_STORY:
-        found.append(Case(requests=tuple(text for text, _ in texts), step=texts[-1][1]))
-    return found
+def _unannotated(raw: str) -> str:
+    """A raw request without the lines of ``@timeout`` and its like above it."""
+    return re.sub(r"\A(?:\s*@[^\n]*\n)*\s*", "", raw)
 
 
-def _fails(flaw: Flaw, case: Case) -> bool:
-    return bool(check(msgspec.structs.replace(flaw, tests=Tests(match=(case,), miss=(MISS,)))))
+def _payload(value: Any) -> tuple[str, ...]:
+    """The values of a payload; none for a file of them, which is not ours to have."""
+    if isinstance(value, list):
+        return tuple(text(one) for one in value[:MAX_VALUES])
+    return ()
 
 
-def _text(raw: bytes, values: dict[str, bytes]) -> str:
-    """A message as a lure file writes it, with the names of values in the place of those that were handed out."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
-    message = b"\n".join(lines) + b"\n\n" + body.replace(b"\r\n", b"\n")
-    for name, value in values.items():
-        if len(value) > 5:
-            message = message.replace(value, b"{{%s}}" % name.encode())
-    return message.decode("latin-1")
+def _matcher(matcher: dict[str, Any]) -> Matcher:
+    kind = text(matcher.get("type")).lower() or "word"
+    if kind not in _MATCHER_VALUES:
+        raise TemplateError(f"has a matcher of type {kind!r}")
+    return Matcher(
+        kind=kind,  # type: ignore[arg-type] # looked up in the line above
+        part=_part(matcher.get("part")),
+        values=texts(matcher.get(_MATCHER_VALUES[kind])),
+        is_all=text(matcher.get("condition")).lower() == "and",
+        is_negative=bool(matcher.get("negative")),
+        is_nocase=bool(matcher.get("case-insensitive")),
+        is_hex=text(matcher.get("encoding")).lower() == "hex",
+    )
+
+
+def _extractor(extractor: dict[str, Any]) -> Extractor:
+    kind = text(extractor.get("type")).lower() or "regex"
+    if kind not in _EXTRACTOR_KINDS:
+        raise TemplateError(f"has an extractor of type {kind!r}")
+    group = extractor.get("group")
+    return Extractor(
+        kind=kind,  # type: ignore[arg-type] # looked up in the line above
+        name=text(extractor.get("name")),
+        part=_part(extractor.get("part")),
+        values=texts(extractor.get(kind)),
+        group=group if isinstance(group, int) else 0,
+        attribute=text(extractor.get("attribute")),
+        is_nocase=bool(extractor.get("case-insensitive")),
+    )
+
+
+_MATCHER_VALUES: Final = {
+    "word": "words", "regex": "regex", "status": "status", "size": "size", "binary": "binary", "dsl": "dsl",
+    "xpath": "xpath",
+}  # fmt: skip
+_EXTRACTOR_KINDS: Final = frozenset({"regex", "kval", "json", "xpath", "dsl"})
+
+
+def _part(value: Any) -> str:
+    name = text(value).lower() or "body"
+    plain, index = suffix(name)
+    plain = {"all_headers": "header", "headers": "header", "raw": "response", "all": "response"}.get(
+        plain, plain
+    )
+    return f"{plain}_{index}" if index else plain

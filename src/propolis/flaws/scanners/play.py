@@ -17,7 +17,7 @@ from propolis.flaws.index import Catalogue
 from propolis.flaws.reply import answer
 from propolis.flaws.request import Request
 from propolis.flaws.scanners import dsl, formula, functions
-from propolis.flaws.scanners.dsl import Expr, Value
+from propolis.flaws.scanners.dsl import Call, Expr, Literal, Operation, Value
 from propolis.flaws.scanners.extractors import extract
 from propolis.flaws.scanners.formula import All, Formula, Some, Want
 from propolis.flaws.scanners.messages import wire
@@ -73,11 +73,47 @@ class _Player:
     def play(self) -> Played:
         """The blocks in order; in a flow each must succeed, otherwise one is enough."""
         results = [self._block(block) for block in self._story.template.blocks]
-        flow = self._story.template.flow
-        is_believed = all(results) if flow and "||" not in flow and "else" not in flow else any(results)
+        is_believed = self._is_reported(results)
         known = self._session.known(self._flaw.id)
         values = {name: known[name] for step in self._flaw.steps for name in step.issue if name in known}
         return Played(is_believed, "" if is_believed else self._why, tuple(self._sent), values)
+
+    def _is_reported(self, results: list[bool]) -> bool:
+        """Whether the flow over the blocks holds; one that is a program is taken for all of them unless it chooses."""
+        flow = self._story.template.flow.strip().rstrip(";")
+        if not flow:
+            return any(results)
+        try:
+            return self._flows(dsl.parse(flow), results)
+        except dsl.DslError:
+            return any(results) if "||" in flow or "else" in flow else all(results)
+
+    def _flows(self, tree: Expr, results: list[bool]) -> bool:
+        match tree:
+            case Operation("&&", parts):
+                return all(self._flows(part, results) for part in parts)
+            case Operation("||", parts):
+                return any(self._flows(part, results) for part in parts)
+            case Operation("!", (part,)):
+                return not self._flows(part, results)
+            case Call("http", arguments):
+                named = [functions.text(one.value) for one in arguments if isinstance(one, Literal)]
+                blocks = enumerate(self._story.template.blocks, 1)
+                asked = {block.id.encode(): number for number, block in blocks if block.id}
+                word = named[0] if named else b""
+                number = asked.get(word) or (int(word) if word.isdigit() else 0)
+                return results[number - 1] if 0 < number <= len(results) else any(results)
+            case _:
+                return self._is_true(tree)
+
+    def _is_true(self, tree: Expr) -> bool:
+        """What else a flow asks for; what cannot be computed is false."""
+        resolved = self._story.resolver.expr(tree, {}, is_matcher=True)
+        try:
+            return functions.truth(functions.evaluate(resolved, self._lookup))
+        except functions.NotComputedError as error:
+            self._why = f"the flow: {error}"
+            return False
 
     def _block(self, block: Block) -> bool:
         is_matched = False
@@ -113,7 +149,11 @@ class _Player:
         return [name for name in dsl.names(request) if self._lookup(name) is None]
 
     def _ask(self, request: Expr, form: Form) -> Response | None:
-        raw = wire(functions.render(request, self._lookup), form)
+        try:
+            raw = wire(functions.render(request, self._lookup), form)
+        except functions.NotComputedError as error:  # a scanner would not send it either
+            self._why = str(error)
+            return None
         asked = Request.parse(raw)
         found = self._catalogue.matches(asked, self._session)
         self._sent.append((raw, found[0].step.id if found else ""))

@@ -48,8 +48,8 @@ _ATTACK: Final = re.compile(
 )
 """What makes a value more than a value."""
 _ORDINARY_PATHS: Final = re.compile(
-    rb"(?i)/(?:index\.(?:php|html?|jsp|aspx?|action|do)|login(?:\.(?:php|html?|jsp|aspx?|cgi|action))?|admin/?|"
-    rb"administrator/?(?:index\.php)?|wp-login\.php|wp-admin/?(?:index\.php|admin-ajax\.php|admin\.php|admin-post\.php|"
+    rb"(?i)/(?:index\.(?:php|html?|jsp|aspx?|action|do)|login(?:\.(?:php|html?|jsp|aspx?|cgi|action))?|admin(?:\.php|/)?|"
+    rb"settings/?|administrator/?(?:index\.php)?|wp-login\.php|wp-admin/?(?:index\.php|admin-ajax\.php|admin\.php|admin-post\.php|"
     rb"profile\.php|post\.php|post-new\.php|options-general\.php)?|wp-json/?|xmlrpc\.php|user/login/?|users?/?|robots\.txt|"
     rb"api/?|graphql|home/?|main/?|signin|sign_in|auth/?|dashboard/?|console/?|feed/?|readme\.(?:txt|md|html)|"
     rb"favicon\.ico)?"
@@ -177,7 +177,7 @@ class _Work:
     def body(self) -> None:
         """The fields of a form, the leaves of JSON, the parts of a multipart body, or pieces of anything else."""
         body = self._request["body"]
-        if not body:
+        if not body or not body.strip(b"\r\n"):
             return
         kind = (self._request["header.content-type"] or b"").lower()
         if kind.startswith(b"multipart/"):
@@ -320,7 +320,9 @@ class _Work:
             self.conditions[f"{field}|contains|all"] = tuple(dict.fromkeys((*old, *pieces)))
 
     def _seek(self, field: str, value: bytes, *, is_decoded: bool) -> None:
-        """Note where in a field the marks stand."""
+        """Note where in a field the marks stand; a line end behind a form is nobody's value."""
+        if field.startswith("form.") and value.endswith(b"\n"):
+            field, value = f"{field}|trim", value.strip()
         pieces = self._marks.split(value)
         for index in range(1, len(pieces), 2):
             sites = self.sites.setdefault(pieces[index], [])
@@ -329,7 +331,7 @@ class _Work:
                 sites.append(Site(selector, is_decoded))
 
     def _selector(self, field: str, pieces: list[bytes], index: int) -> str:
-        plain = field.partition("|")[0]
+        plain = field if field.endswith("|trim") else field.partition("|")[0]
         if len(pieces) == 3 and not pieces[0] and not pieces[2] and plain not in {"body", "headers", "raw"}:
             return plain
         before, after = pieces[index - 1][-CONTEXT_BYTES:], pieces[index + 1][:8]

@@ -41,6 +41,8 @@ class Response(msgspec.Struct, frozen=True):
                 return self.body
             case "header":
                 return self.head()
+            case "raw_header":
+                return self._lines_once()
             case "response":
                 return self.head() + self.body
             case "status_code":
@@ -51,6 +53,13 @@ class Response(msgspec.Struct, frozen=True):
                 return self.seconds
             case _:
                 return self._named(name)
+
+    def _lines_once(self) -> bytes:
+        """The headers as afrog shows them: each name with its first value, line feeds between."""
+        first: dict[bytes, bytes] = {}
+        for name, value in self.headers:
+            first.setdefault(canonical(name), value)
+        return b"\n".join(name + b": " + value for name, value in first.items())
 
     def _named(self, name: str) -> bytes | None:
         values = [
@@ -109,8 +118,8 @@ def _holds(want: Want, response: Response, responses: dict[int, Response], looku
         return want.is_wanted
     part = response.part(want.part)
     value = functions.render(want.value, lookup)
-    if part is None:
-        return not want.is_wanted
+    if part is None:  # no matcher holds of what was not sent, not even that it is not something
+        return False
     return _has(want, functions.text(part), value) is want.is_wanted
 
 

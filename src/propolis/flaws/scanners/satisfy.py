@@ -17,7 +17,7 @@ from propolis.flaws.scanners import functions
 from propolis.flaws.scanners.compose import MIMES, Shape, compose, shapes
 from propolis.flaws.scanners.contents import CONTENTS
 from propolis.flaws.scanners.dsl import Literal
-from propolis.flaws.scanners.extractors import HEADERS, Shown, extract, plant
+from propolis.flaws.scanners.extractors import HEADERS, HEADS, Shown, extract, plant
 from propolis.flaws.scanners.formula import Want
 from propolis.flaws.scanners.functions import Lookup, NotComputedError
 from propolis.flaws.scanners.regexes import PatternError, compiled, sample
@@ -46,7 +46,8 @@ class Task(msgspec.Struct, frozen=True):
     """What one response must be.
 
     ``shown`` is what extractors take out of it; ``others`` are the responses before it, ``is_followed`` whether the
-    scanner follows redirects, so that one is better not made.
+    scanner follows redirects, so that one is better not made. ``is_front``: what is asked for is a site's front page,
+    which is a page whatever stands in it.
     """
 
     at: int
@@ -55,6 +56,7 @@ class Task(msgspec.Struct, frozen=True):
     others: dict[int, Response]
     title: str
     is_followed: bool
+    is_front: bool = False
 
 
 def satisfy(task: Task, lookup: Lookup, draws: random.Random) -> Response:
@@ -90,10 +92,11 @@ def _shown(want: Want, lookup: Lookup) -> bytes:
 
 
 class _Head:
-    """Header lines that are being put together; one line a name but for cookies."""
+    """Header lines that are being put together; one line a name but for cookies, or for those too if ``is_single``."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, *, is_single: bool) -> None:
         self.status = status
+        self._is_single = is_single
         self.lines: list[tuple[bytes, bytes]] = []
 
     def get(self, name: bytes) -> bytes | None:
@@ -102,7 +105,7 @@ class _Head:
     def put(self, name: bytes, value: bytes) -> None:
         """Add a line; more of a value that is there already, unless it has it."""
         value = re.sub(rb"[\r\n]+", b" ", value).lstrip()
-        if name.lower() == b"set-cookie":
+        if name.lower() == b"set-cookie" and not self._is_single:
             self.lines.append((name, value))
             return
         old = self.get(name)
@@ -126,7 +129,7 @@ def _merged(name: bytes, old: bytes, value: bytes) -> bytes:
         )
     return (
         old + b"; " + value
-        if name.lower() in {b"content-type", b"content-disposition"}
+        if name.lower() in {b"content-type", b"content-disposition", b"set-cookie"}
         else old + b" " + value
     )
 
@@ -150,7 +153,8 @@ def _responses(task: Task, lookup: Lookup, draws: random.Random) -> Iterator[Res
             if exact is not None:
                 yield _finished(task, head, exact, "lines", lookup)
                 continue
-            for shape in shapes(wanted, mime):
+            likely = shapes(wanted, mime)
+            for shape in ("page", *likely) if task.is_front and not mime else likely:
                 fitting = compose(shape, wanted, task.title)
                 yield _finished(task, head, fitting, shape, lookup)
 
@@ -214,24 +218,28 @@ def _figure(want: Want) -> float:
 
 def _asks_location(want: Want) -> bool:
     value = getattr(want.value, "value", b"")
-    return (
-        want.is_wanted and want.part == "header" and isinstance(value, bytes) and b"location" in value.lower()
-    )
+    return want.is_wanted and want.part in HEADS and isinstance(value, bytes) and b"location" in value.lower()
 
 
 def _headers(task: Task, status: int, lookup: Lookup, draws: random.Random) -> _Head:
-    head = _Head(status)
+    head = _Head(status, is_single=any(want.part == "raw_header" for want in task.wants))
     for shown in task.shown:
         if shown.header:
             _place(head, shown.header)
     for want in task.wants:
-        if not want.is_wanted or want.part in {"body", "response", ""} or want.kind not in _TEXTS:
+        if want.part in {"body", "response", ""} or want.kind not in _TEXTS:
+            continue
+        if not want.is_wanted:
+            if want.part not in HEADS and Response(status, tuple(head.lines), b"").part(want.part) is None:
+                _put(
+                    head, want.part, _usual(_header_name(want.part))
+                )  # it must be there to be something else
             continue
         try:
             value = functions.render(want.value, lookup)
             if want.kind == "regex":
                 _place_regex(head, want, value, draws)
-            elif want.part == "header":
+            elif want.part in HEADS:
                 _place(head, value)
             else:
                 _put(head, want.part, value)
@@ -245,7 +253,7 @@ _TEXTS: Final = frozenset({"word", "regex", "equal", "starts", "ends"})
 
 def _place_regex(head: _Head, want: Want, pattern: bytes, draws: random.Random) -> None:
     regex = compiled(b"(?i)" + pattern if want.is_nocase else pattern)
-    if want.part == "header":
+    if want.part in HEADS:
         if regex.search(head.text()):
             return
         for line in re.split(rb"[\r\n]+", sample(pattern, draws).text):
@@ -303,9 +311,8 @@ def _guessed(text: bytes) -> tuple[bytes, bytes]:
     ):
         return b"Location", text
     if re.fullmatch(rb"[\w.\-]{2,80}=[^\s]*(?:;.*)?", text):
-        return b"Set-Cookie", text if text.rstrip(b"=") != text.removesuffix(b"=") or text[
-            -1:
-        ] != b"=" else text + b"1; path=/"
+        value = text + b"1" if text.endswith(b"=") and not text.endswith(b"==") else text
+        return b"Set-Cookie", value if b";" in value else value + b"; path=/"
     if re.fullmatch(rb"(?i)[a-z][a-z0-9]*(?:-[a-z0-9]+)+", text):
         return (
             (text, b"1")

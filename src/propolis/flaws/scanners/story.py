@@ -13,16 +13,17 @@ from typing import Literal as Choice
 
 import msgspec
 
-from propolis.flaws.scanners import dsl, formula, satisfy
-from propolis.flaws.scanners.dsl import Call, Expr, Name, Value
-from propolis.flaws.scanners.extractors import Shown, named_header, show, wanted_text
+from propolis.flaws.scanners import describe, dsl, formula, satisfy
+from propolis.flaws.scanners.dsl import Call, Expr, Literal, Name, Value
+from propolis.flaws.scanners.extractors import Shown, named_header, show, together, wanted_text
 from propolis.flaws.scanners.formula import Context, Resolve, Way
 from propolis.flaws.scanners.functions import compare_versions
+from propolis.flaws.scanners.issued import forms
 from propolis.flaws.scanners.marks import Marks, names_of
 from propolis.flaws.scanners.response import Response
 from propolis.flaws.scanners.satisfy import Task, Unmet
 from propolis.flaws.scanners.template import Block, Extractor, Form, Template, suffix
-from propolis.flaws.scanners.unknowns import ANYTHING, Resolver, Unknown, is_number
+from propolis.flaws.scanners.unknowns import ANYTHING, ELSEWHERE, HOST, Resolver, Unknown, is_number
 
 MAX_CHOICES = 48
 """Combinations of payloads of one block that have answers of their own."""
@@ -37,13 +38,9 @@ _LOOKS: Final = {
     "sha256": "[0-9a-f]{64}",
     "hexencode": "[0-9a-f]*",
 }
-_FORMS: Final = (
-    ("alnum(10)", b"zX%03dkQvWj"),
-    ("digits(10)", b"9174%03d825"),
-    ("hexes(16)", b"b7%03de4c91d05afc2"),
-    ("uuid4()", b"5b0e7c1d-4a%02d-4f3e-9c6b-2d8a71e90f35"),
-)
-"""What a value that we hand out may be, and a sample of each."""
+
+
+_FRONT: Final = re.compile(r"GET\s+(?:\{\{(?:BaseURL|RootURL)\}\})?/?(?:index\.php|index\.html?)?\s")
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -138,6 +135,15 @@ class _Teller:
         self._issued: dict[str, str] = {}
         self._values: dict[str, bytes] = {}
         self._uses = self._used()
+        self._stand_for_any_host()
+
+    def _stand_for_any_host(self) -> None:
+        """A third party's host that is written out is one that every attacker has another of."""
+        texts = [text for block in self._template.blocks for text in block.requests]
+        for host in sorted(set(ELSEWHERE.findall("\n".join(texts)))):
+            name = f"callback-{len(self._resolver.unknowns)}"
+            self._resolver.unknowns[name] = Unknown(name, "callback", HOST, Literal(host.encode()))
+            self._marks.set(Name(name), host.encode())
 
     def story(self) -> Story:
         """The whole story."""
@@ -162,8 +168,10 @@ class _Teller:
     def _used(self) -> dict[str, tuple[int, int]]:
         """Where each name is asked for first: block from 0, request from 1; after the last one in a matcher."""
         uses: dict[str, tuple[int, int]] = {}
-        through = {name: names_of(text) for name, text in self._template.variables.items()}
+        variables = {name: names_of(text) for name, text in self._template.variables.items()}
         for number, block in enumerate(self._template.blocks):
+            lists = {name: names_of(" ".join(values)) for name, values in block.payloads.items()}
+            through = variables | lists
             for index, request in enumerate(block.requests, 1):
                 for name in _closure(names_of(request), through):
                     uses.setdefault(name, (number, index))
@@ -200,17 +208,7 @@ class _Teller:
         if self._is_path(extractor.name):
             yield "'/' + alnum(8)", b"/zX%03dkQj" % index
             yield "'/' + letters(8)", b"/zx%ckqjvw" % (97 + index % 26)
-        elif len(natural) > 11 and re.fullmatch(rb"[0-9a-f]+", natural):
-            yield f"hexes({len(natural)})", (b"b7%03de4c91d05afc2" % index * 32)[: len(natural)]
-        for issue, shape in _FORMS:
-            yield issue, shape % index
-        yield "letters(10)", b"zx%ckqjvwqx" % (97 + index % 26)
-        if 4 < len(natural) < 65 and natural.isalnum():
-            drawn = "".join(self._draws.choice("0123456789") for _ in natural)
-            yield f"digits({len(natural)})", drawn.encode()
-            mixed = b"zX%03dkQvWj" % index * 8
-            yield f"alnum({len(natural)})", mixed[: len(natural)]
-        yield "", natural
+        yield from forms(natural, index)
 
     def _is_path(self, name: str) -> bool:
         """Whether a value begins a request's target."""
@@ -315,7 +313,8 @@ class _Teller:
             shown = self._shown(number, block, index, branch)
             if shown is None:
                 continue
-            task = Task(index, wants, shown, dict(others), self._title(), block.is_followed)
+            is_front = _FRONT.match(block.requests[index - 1]) is not None
+            task = Task(index, wants, shown, dict(others), self._title(), block.is_followed, is_front)
             try:
                 return satisfy.satisfy(task, self._lookup, self._draws)
             except Unmet as unmet:
@@ -351,6 +350,7 @@ class _Teller:
                 found.append(shown)
         if wanted - served:
             return None
+        found = together(found, self._draws, self._lookup)
         for name in self._uses:
             told = re.match(r"http_(\d+)_(.+)", name)
             if told and int(told[1]) == number + 1 and index == len(block.requests):
@@ -375,8 +375,7 @@ class _Teller:
         return len(block.requests)
 
     def _title(self) -> str:
-        product_name = self._template.metadata.get("product", "").replace("_", " ").strip()
-        return product_name.title() if product_name else re.split(r"\s[-<(|]", self._template.name)[0][:80]
+        return describe.title(self._template) or "Welcome"
 
 
 def _closure(names: frozenset[str], through: Mapping[str, frozenset[str]]) -> frozenset[str]:

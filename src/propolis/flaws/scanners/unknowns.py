@@ -35,7 +35,17 @@ _DRAWS: Final[Mapping[str, tuple[str, str]]] = {
 """Helpers that draw characters: out of which, and how those look."""
 _MOMENTS: Final = frozenset({"unixtime", "datetime", "tounixtime"})
 _HOSTS: Final = frozenset("DN FQDN File Host Hostname IP Path Port RDN SD Scheme TLD".split(" "))  # noqa: SIM905 - a list of words
+_KNOWN: Final = (
+    functions.FUNCTIONS.keys() | _DRAWS.keys() | _MOMENTS | {"randint", "randip", "concat", "waitfor"}
+)
+"""Helpers that mean something; what else a matcher calls is told."""
 _NUMBERS: Final = frozenset({"randint", "unixtime", "tonumber", "tounixtime", "len", "randtextnumeric"})
+ELSEWHERE: Final = re.compile(
+    r"(?<![\w.-])(?:[\w-]+\.)*(?:interact\.sh|oast\.(?:fun|live|me|online|pro|site)|evil\.com|attacker\.com)(?![\w.-]*\w)"
+)
+"""Hosts that a template names in the place of whoever runs it."""
+HOST: Final = r"[A-Za-z0-9.:\-]+"
+"""How a host with or without a port looks."""
 ANYTHING: Final = "[^\\s\"'<>&]*"
 """How something of which nothing is known looks where its end must be seen."""
 
@@ -103,7 +113,10 @@ class Resolver:
                     else Literal(text.encode())
                 )
             case Call(function, arguments):
-                return self._call(function, tuple(inner(argument) for argument in arguments))
+                given = tuple(inner(argument) for argument in arguments)
+                if is_matcher and function not in _KNOWN:
+                    return Call(function, given)
+                return self._call(function, given)
             case Operation(operator, operands):
                 return _folded(Operation(operator, tuple(inner(operand) for operand in operands)))
             case _:
@@ -143,7 +156,7 @@ class Resolver:
         if re.fullmatch(r"randstr(?:_\w+)?", name):
             return Unknown(name, "drawn", "[A-Za-z0-9]{27}", Call("randbase", (Literal(27),)))
         if name.startswith("interactsh-"):
-            return Unknown(name, "callback", r"[A-Za-z0-9.:\-]+", Name(name))
+            return Unknown(name, "callback", HOST, Name(name))
         if name in self._dynamic or re.match(r"http_\d+_", name):
             return Unknown(name, "dynamic", ANYTHING, Name(name))
         return None

@@ -118,6 +118,7 @@ class Exchange:
             now=now,
             chance=visit.random,
             mint=flaws.mint,
+            machine=visit.machine,
         )
         session = flaws.sessions.of(self._source, now)
         made = answer(chosen, request, session, stage, recognised.searched)

@@ -162,6 +162,8 @@ class Persona(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether any other expectation gets a ``417``."""
     body_bytes: int = 0
     """The longest body; a longer one gets a ``413``. 0: no limit."""
+    h2c: bool = False
+    """Whether it takes HTTP/2 without TLS from a client that begins with it (RFC 9113, 3.3)."""
 
 
 def load(name: str) -> Persona:

@@ -7,11 +7,13 @@ from functools import lru_cache
 
 from propolis.clock import SECOND
 from propolis.lures.redis.persona import Table, table
+from propolis.machine.host import Host
 
 _DAY_SECONDS = 86_400
 _RESTART_DAYS = (23, 90)
 """Between so many days the server is restarted: then its uptime begins anew, and its run id changes."""
-_MEMORY_GIB = (1, 2, 4, 8, 16, 32)
+_STARTED_SECONDS = 9
+"""How long after the machine's start the server starts at the soonest."""
 _PAGE = 4_096
 _SECONDS_PER_CLIENT = (40, 400)
 
@@ -21,6 +23,7 @@ class Instance:
 
     __slots__ = (
         "_ids",
+        "_machine",
         "_period",
         "_phase",
         "_seconds_per_client",
@@ -34,15 +37,15 @@ class Instance:
         "used_bytes",
     )
 
-    def __init__(self, persona: str, seed: bytes) -> None:
+    def __init__(self, persona: str, seed: bytes, machine: Host) -> None:
         self.table: Table = table(persona)
         self._seed = seed[:64]
         own = random.Random(hashlib.blake2b(self._seed, person=b"redis instance").digest())  # noqa: S311 - a look, not a secret
         self._period = own.randint(*_RESTART_DAYS) * _DAY_SECONDS
         self._phase = own.randrange(self._period)
         self._seconds_per_client = own.randint(*_SECONDS_PER_CLIENT)
-        # the kernel keeps some of what is built in
-        self.memory_bytes = (own.choice(_MEMORY_GIB) * 1_000 + own.randint(-31, 14)) * 250 * _PAGE
+        self._machine = machine
+        self.memory_bytes = machine.memory_kib * 1_024
         self.used_bytes = 876_000 + own.randrange(0, 90_000, 8)
         self.resident_bytes = own.randint(2_600, 3_400) * _PAGE
         self.process_id = own.randint(410, 1_900)
@@ -55,7 +58,8 @@ class Instance:
 
     def uptime_seconds(self, now: int) -> int:
         """How long the server runs at ``now`` (UTC nanoseconds)."""
-        return (now // SECOND + self._phase) % self._period + 1
+        own = (now // SECOND + self._phase) % self._period + 1
+        return min(own, self._machine.up_seconds(now) - _STARTED_SECONDS)
 
     def started(self, now: int) -> int:
         """When it was started, UTC seconds."""
@@ -74,6 +78,6 @@ class Instance:
 
 
 @lru_cache(maxsize=256)
-def instance(persona: str, seed: bytes) -> Instance:
-    """The sensor's server, made once a process."""
-    return Instance(persona, seed)
+def instance(persona: str, seed: bytes, machine: Host) -> Instance:
+    """The sensor's server on its machine, made once a process."""
+    return Instance(persona, seed, machine)

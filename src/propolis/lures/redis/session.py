@@ -74,7 +74,7 @@ class Session:
 
     def __init__(self, visit: Visit, run: "Handler") -> None:
         self.visit = visit
-        self.instance: Instance = instance(visit.persona, visit.seed)
+        self.instance: Instance = instance(visit.persona, visit.seed, visit.machine)
         self.protocol: Protocol = 2
         self.opened = visit.clock.now()
         self.client_id = self.instance.next_client(self.opened)

@@ -24,7 +24,6 @@ from propolis.lures.ssh.persona import load
 from propolis.lures.ssh.shell import Shell
 from propolis.lures.ssh.transport import Transport
 from propolis.lures.ssh.wire import Wire
-from propolis.machine.host import host_of
 from propolis.notes import PersonaReduced, tell
 
 
@@ -61,7 +60,7 @@ class SshLure:
         return self._wire.take()
 
     def _welcome(self, user: str) -> None:
-        shell = Shell(self._persona, host_of(self._visit.seed), user)
+        shell = Shell(self._persona, self._visit.machine, user)
         self._channels = Channels(self._transport, self._wire, shell)
         self._transport.service = self._channels
 

@@ -47,7 +47,7 @@ def _content(session: Session, program: str, name: str) -> str:
     if session.files.is_folder(name):
         return session.fail(f"{program}: read error: Is a directory")
     if session.files.path(name) == "/proc/uptime":
-        seconds = session.host.uptime_seconds(session.now())
+        seconds = session.host.machine.up_seconds(session.now())
         return f"{seconds}.{session.now() // 10_000_000 % 100:02d} {seconds * 2}.17\n"
     content = session.files.read(name)
     return (
@@ -206,7 +206,8 @@ def uname(session: Session, words: Sequence[str], _given: str) -> str:
     asked = "".join(word[1:] for word in words if word.startswith("-"))
     if "a" in asked:
         return session.host.fill(persona.answers["uname -a"])
-    parts = {"s": "Linux", "n": session.host.name, "r": persona.kernel, "v": persona.build, "m": "x86_64"}
+    machine = session.host.machine
+    parts = {"s": "Linux", "n": machine.name, "r": machine.kernel, "v": machine.build, "m": "x86_64"}
     return " ".join(part for letter, part in parts.items() if letter in (asked or "s")) + "\n"
 
 

@@ -60,7 +60,7 @@ class TelnetLure:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._host = host(visit.persona, visit.seed)
+        self._host = host(visit.persona, visit.machine)
         self._parser = wire.Parser()
         self._phase: _Phase = "greeting"
         self._waiting = _FIRST

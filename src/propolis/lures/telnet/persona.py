@@ -1,6 +1,5 @@
-"""What a recorded telnet host says, and what makes each sensor's host its own."""
+"""What a recorded telnet host says, on the machine that the sensor pretends to be."""
 
-import hashlib
 import re
 import time
 from functools import lru_cache
@@ -9,9 +8,8 @@ import msgspec
 
 from propolis.clock import SECOND
 from propolis.lures import persona
+from propolis.machine import host as machines
 
-HOUR_SECONDS = 3_600
-OLDEST_DAYS = 180
 _MEMORY = re.compile(r"\b\d{6,}\b(?= kB|  )")
 
 
@@ -32,9 +30,7 @@ class Persona(msgspec.Struct, frozen=True):
     tries: int
     fail_seconds: float
     welcome: str
-    kernel: str
-    build: str
-    hosts: tuple[str, ...]
+    memory_kib: int
     elf: str
     applets: tuple[str, ...]
     folders: tuple[str, ...]
@@ -43,13 +39,11 @@ class Persona(msgspec.Struct, frozen=True):
 
 
 class Host:
-    """One sensor's host: the persona with its own name, size and age."""
+    """One sensor's host: the persona with the name, the kernel, the size and the age of its machine."""
 
-    def __init__(self, name: str, seed: bytes) -> None:
+    def __init__(self, name: str, machine: machines.Host) -> None:
         self.persona = persona.load("telnet", name, Persona)
-        number = int.from_bytes(hashlib.blake2b(seed, digest_size=8, person=b"telnet host").digest(), "big")
-        self.name = self.persona.hosts[number % len(self.persona.hosts)]
-        self._divisor = 4 + number // 64 % 20
+        self.machine = machine
         recorded = self.persona
         self.greeting = tuple(part.encode("latin-1") for part in recorded.greeting)
         self.login = self._wire(recorded.login)
@@ -58,13 +52,13 @@ class Host:
         self.exceeded = self._wire(recorded.incorrect + recorded.exceeded)
         self.welcome = self._wire(recorded.welcome)
         self._banner = self._wire(recorded.banner)
-        self._age_seconds = HOUR_SECONDS + number // 4_096 % (OLDEST_DAYS * 24 * HOUR_SECONDS)
 
     def fill(self, text: str) -> str:
         """A recorded text with this host's name, kernel and memory (every number of six digits or more)."""
-        text = text.replace("{host}", self.name).replace("{kernel}", self.persona.kernel)
-        text = _MEMORY.sub(lambda match: str(int(match[0]) // self._divisor).rjust(len(match[0])), text)
-        return text.replace("{build}", self.persona.build)
+        own, recorded = self.machine.memory_kib, self.persona.memory_kib
+        text = text.replace("{host}", self.machine.name).replace("{kernel}", self.machine.kernel)
+        text = _MEMORY.sub(lambda match: str(int(match[0]) * own // recorded).rjust(len(match[0])), text)
+        return text.replace("{build}", self.machine.build)
 
     def _wire(self, text: str) -> bytes:
         return self.fill(text).replace("\r\n", "\n").replace("\n", "\r\n").encode()
@@ -73,13 +67,9 @@ class Host:
         """What telnetd says before login's prompt, to those who came to this address of the host."""
         return self._banner.replace(b"{peer}", address.encode())
 
-    def uptime_seconds(self, now: int) -> int:
-        """How long the host has been up at ``now`` (UTC nanoseconds); it restarts when it gets too old."""
-        return (now // SECOND + self._age_seconds) % (OLDEST_DAYS * 24 * HOUR_SECONDS)
-
     def uptime_line(self, now: int) -> str:
         """What ``uptime`` prints at ``now``."""
-        days, minutes = divmod(self.uptime_seconds(now) // 60, 24 * 60)
+        days, minutes = divmod(self.machine.up_seconds(now) // 60, 24 * 60)
         clock = time.strftime("%H:%M:%S", time.gmtime(now // SECOND))
         load = now // SECOND // 7 % 40
         averages = f"0.{load:02d}, 0.{load // 2 + 3:02d}, 0.{load // 3 + 5:02d}"
@@ -92,6 +82,6 @@ class Host:
 
 
 @lru_cache(maxsize=64)
-def host(name: str, seed: bytes) -> Host:
-    """The host of this persona on this sensor and port."""
-    return Host(name, seed)
+def host(name: str, machine: machines.Host) -> Host:
+    """The host of this persona on this machine."""
+    return Host(name, machine)

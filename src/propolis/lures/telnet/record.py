@@ -32,20 +32,6 @@ FAIL_SECONDS = 3.0
 HOST = "recorded-host"
 ELF_BYTES = 64
 
-HOSTS = (
-    "debian",
-    "gateway",
-    "nas",
-    "router",
-    "backup",
-    "media",
-    "pbx",
-    "monitor",
-    "storage",
-    "edge",
-    "mail",
-    "srv01",
-)
 FOLDERS = (
     "/ /bin /boot /dev /dev/shm /etc /home /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/sbin "
     "/var /var/run /var/tmp"
@@ -85,7 +71,7 @@ def record() -> Persona:
         files = {path: busybox.ask(f"cat {path}") for path in READ}
         applets = busybox.ask("busybox --list").split()
         intro = busybox.intro
-    kernel, build = _kernel()
+    memory = re.search(r"Mem:\s+(\d+)", answers["free"])
     motd = Path("/etc/motd").read_text()
     incorrect, exceeded = failed[0], failed[-1].removeprefix(failed[0].rpartition("\r\n")[0]).strip("\r\n")
     return Persona(
@@ -101,9 +87,7 @@ def record() -> Persona:
         tries=len(failed),
         fail_seconds=FAIL_SECONDS,
         welcome=f"Linux {{host}} {{kernel}} {{build}} x86_64\n{motd}{intro}",
-        kernel=kernel,
-        build=build,
-        hosts=HOSTS,
+        memory_kib=int(memory[1]) if memory else 0,
         elf=base64.b64encode(Path(BUSYBOX).read_bytes()[:ELF_BYTES]).decode(),
         applets=tuple(applets),
         folders=tuple(FOLDERS.split()),
@@ -232,17 +216,6 @@ class Shell:
             r"/dev/\S+( on)? / (type )?ext4 (\(?)[^ )\n]*", r"/dev/sda1\1 / \2ext4 \3" + ROOT_OPTIONS, text
         )
         return text.replace(uname.release, "{kernel}").replace(uname.version, "{build}")
-
-
-def _kernel() -> tuple[str, str]:
-    """Release and build of the kernel Debian ships today."""
-    shown = subprocess.run(
-        ["apt-cache", "show", "linux-image-amd64"], capture_output=True, text=True, check=True
-    ).stdout
-    release = re.search(r"linux-image-(\S+) \(= (\S+)\)", shown)
-    if release is None:
-        return os.uname().release, os.uname().version
-    return release[1], f"#1 SMP PREEMPT_DYNAMIC Debian {release[2]}"
 
 
 def main(arguments: list[str]) -> None:

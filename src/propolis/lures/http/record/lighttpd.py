@@ -115,6 +115,7 @@ def recipe() -> Recipe:
             closes_after_body=True,
             closes_early=True,
             requests=1_000,
+            h2c=True,
         ),
         {
             **STATIC,

@@ -1,0 +1,127 @@
+"""Fans: one thing held still, and another varied. Horizontal and vertical scans, and password spraying.
+
+What is held still is found by majority vote in one pass (Boyer & Moore, 1981), bounded so that a source may change its
+mind; how many different things were tried beside it is counted in a bitmap (:mod:`.sketch`).
+"""
+
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from propolis.detection.behaviours.behaviour import Columns
+from propolis.detection.behaviours.keyed.counter import Counts, Given
+from propolis.detection.behaviours.keyed.flows import Flows
+from propolis.detection.behaviours.keyed.logins import Logins
+from propolis.detection.behaviours.keyed.sketch import BITS, LINEAR, MOST, add, ones
+
+MOST_VOTES = 15
+
+HELD = 2
+"""A count from here on says that what is held was held before."""
+
+F = TypeVar("F")
+Rows = tuple[NDArray[np.bool_], NDArray[np.uint32], NDArray[np.uint64]]
+
+
+class Fan(Generic[F]):
+    """How many different things a source tried with the one that it holds. 21 bytes a source."""
+
+    name: ClassVar[str]
+    most: ClassVar[int] = MOST
+
+    def rows(self, facts: F, given: Given) -> Rows:
+        """Per row: whether it counts, what may be held still in it, and what may be varied."""
+        raise NotImplementedError
+
+    def columns(self, capacity: int) -> Columns:
+        """``held``: uint32; ``votes``: uint8; ``bits``: uint64 (capacity, 2), the things tried with it."""
+        return {
+            "held": np.zeros(capacity, np.uint32),
+            "votes": np.zeros(capacity, np.uint8),
+            "bits": np.zeros((capacity, BITS // 64), np.uint64),
+        }
+
+    def count(  # noqa: PLR0917 - the protocol of a counter
+        self,
+        facts: F,
+        slots: NDArray[np.int32],
+        turned: NDArray[np.bool_],
+        columns: Columns,
+        given: Given,
+        counts: Counts,
+    ) -> None:
+        """Write, for each row that holds what its source holds, how many things were tried with it."""
+        on, keys, things = self.rows(facts, given)
+        _count(slots, turned, on, keys, things, columns["held"], columns["votes"], columns["bits"], counts)
+
+    def plain(
+        self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
+    ) -> list[int]:
+        """The same from fresh state, one row at a time."""
+        on, keys, things = self.rows(facts, given)
+        state: dict[int, tuple[int, int, frozenset[int]]] = {}
+        counts = [0] * len(slots)
+        for row, slot in enumerate(slots.tolist()):
+            held, votes, tried = (0, 0, frozenset[int]()) if turned[row] else state.get(slot, (0, 0, frozenset()))
+            if on[row] and votes == 0:
+                held, votes, tried = int(keys[row]), 1, frozenset({int(things[row]) % BITS})
+            elif on[row] and held == keys[row]:
+                votes, tried = min(votes + 1, MOST_VOTES), tried | {int(things[row]) % BITS}
+            elif on[row]:
+                votes -= 1
+            if on[row] and votes and held == keys[row]:
+                counts[row] = int(LINEAR[len(tried)])
+            state[slot] = held, votes, tried
+        return counts
+
+
+class Horizontal(Fan[Flows]):
+    """On how many targets a source looked for one port, and found nothing (ATT&CK T1595.001, T1046)."""
+
+    name: ClassVar[str] = "horizontal"
+
+    def rows(self, facts: Flows, given: Given) -> Rows:
+        """First contacts that failed; the port is held, the target varies."""
+        return facts.failed & (given["contacts"] > 0), facts.port, facts.service
+
+
+class Vertical(Fan[Flows]):
+    """On how many ports of one target a source found nothing (ATT&CK T1046)."""
+
+    name: ClassVar[str] = "vertical"
+
+    def rows(self, facts: Flows, given: Given) -> Rows:
+        """First contacts that failed; the target is held, the port varies."""
+        return facts.failed & (given["contacts"] > 0), facts.target.astype(np.uint32), facts.service
+
+
+class Spraying(Fan[Logins]):
+    """For how many users a source tried one secret (ATT&CK T1110.003)."""
+
+    name: ClassVar[str] = "spraying"
+
+    def rows(self, facts: Logins, given: Given) -> Rows:  # noqa: ARG002 - the protocol of a fan
+        """All logins; the secret is held, the user varies."""
+        return np.ones(facts.count, np.bool_), facts.secret.astype(np.uint32), facts.user
+
+
+@njit(cache=True)
+def _count(slots, turned, on, keys, things, held, votes, bits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
+    for row in range(slots.size):
+        slot = slots[row]
+        if turned[row]:
+            votes[slot] = 0
+        if not on[row]:
+            continue
+        if votes[slot] == 0:
+            held[slot] = keys[row]
+            bits[slot] = 0
+        elif held[slot] != keys[row]:
+            votes[slot] -= 1
+            continue
+        if votes[slot] < MOST_VOTES:
+            votes[slot] += 1
+        add(bits, slot, things[row])
+        counts[row] = LINEAR[ones(bits[slot, 0]) + ones(bits[slot, 1])]

@@ -1,10 +1,10 @@
 """Fans: one thing held still, and another varied. Horizontal and vertical scans, and password spraying.
 
 What is held still is found by majority vote in one pass (Boyer & Moore, 1981), bounded so that a source may change its
-mind; how many different things were tried beside it is counted in a bitmap (:mod:`.sketch`).
+mind; what shows that nobody is held (a service that is there, in a scan) votes against. How many different things were tried beside it is counted in a bitmap (:mod:`.sketch`).
 """
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -22,7 +22,15 @@ HELD = 2
 """A count from here on says that what is held was held before."""
 
 F = TypeVar("F")
-Rows = tuple[NDArray[np.bool_], NDArray[np.uint32], NDArray[np.uint64]]
+
+
+class Rows(NamedTuple):
+    """By row: whether it counts, whether it votes against, what may be held still in it, and what may be varied."""
+
+    on: NDArray[np.bool_]
+    against: NDArray[np.bool_]
+    keys: NDArray[np.uint32]
+    things: NDArray[np.uint64]
 
 
 class Fan(Generic[F]):
@@ -32,7 +40,7 @@ class Fan(Generic[F]):
     most: ClassVar[int] = MOST
 
     def rows(self, facts: F, given: Given) -> Rows:
-        """Per row: whether it counts, what may be held still in it, and what may be varied."""
+        """What the rows are to this fan."""
         raise NotImplementedError
 
     def columns(self, capacity: int) -> Columns:
@@ -53,26 +61,25 @@ class Fan(Generic[F]):
         counts: Counts,
     ) -> None:
         """Write, for each row that holds what its source holds, how many things were tried with it."""
-        on, keys, things = self.rows(facts, given)
-        _count(slots, turned, on, keys, things, columns["held"], columns["votes"], columns["bits"], counts)
+        rows = self.rows(facts, given)
+        _count(slots, turned, rows, columns["held"], columns["votes"], columns["bits"], counts)
 
     def plain(
         self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
     ) -> list[int]:
         """The same from fresh state, one row at a time."""
-        on, keys, things = self.rows(facts, given)
+        on, against, keys, things = self.rows(facts, given)
         state: dict[int, tuple[int, int, frozenset[int]]] = {}
         counts = [0] * len(slots)
         for row, slot in enumerate(slots.tolist()):
-            held, votes, tried = (0, 0, frozenset[int]()) if turned[row] else state.get(slot, (0, 0, frozenset()))
-            if on[row] and votes == 0:
-                held, votes, tried = int(keys[row]), 1, frozenset({int(things[row]) % BITS})
-            elif on[row] and held == keys[row]:
-                votes, tried = min(votes + 1, MOST_VOTES), tried | {int(things[row]) % BITS}
-            elif on[row]:
-                votes -= 1
-            if on[row] and votes and held == keys[row]:
+            held, votes, tried = state.get(slot, (0, 0, frozenset()))
+            votes = 0 if turned[row] else votes
+            if on[row] and (votes == 0 or held == keys[row]):
+                tried = (tried if votes else frozenset()) | {int(things[row]) % BITS}
+                held, votes = int(keys[row]), min(votes + 1, MOST_VOTES)
                 counts[row] = int(LINEAR[len(tried)])
+            elif votes and (on[row] or (against[row] and held == keys[row])):
+                votes -= 1
             state[slot] = held, votes, tried
         return counts
 
@@ -83,8 +90,9 @@ class Horizontal(Fan[Flows]):
     name: ClassVar[str] = "horizontal"
 
     def rows(self, facts: Flows, given: Given) -> Rows:
-        """First contacts that failed; the port is held, the target varies."""
-        return facts.failed & (given["contacts"] > 0), facts.port, facts.service
+        """First contacts that failed, against those that did not; the port is held, the target varies."""
+        first = given["contacts"] > 0
+        return Rows(facts.failed & first, facts.succeeded & first, facts.port, facts.service)
 
 
 class Vertical(Fan[Flows]):
@@ -93,8 +101,10 @@ class Vertical(Fan[Flows]):
     name: ClassVar[str] = "vertical"
 
     def rows(self, facts: Flows, given: Given) -> Rows:
-        """First contacts that failed; the target is held, the port varies."""
-        return facts.failed & (given["contacts"] > 0), facts.target.astype(np.uint32), facts.service
+        """First contacts that failed, against those that did not; the target is held, the port varies."""
+        first = given["contacts"] > 0
+        targets = facts.target.astype(np.uint32)
+        return Rows(facts.failed & first, facts.succeeded & first, targets, facts.service)
 
 
 class Spraying(Fan[Logins]):
@@ -104,24 +114,23 @@ class Spraying(Fan[Logins]):
 
     def rows(self, facts: Logins, given: Given) -> Rows:  # noqa: ARG002 - the protocol of a fan
         """All logins; the secret is held, the user varies."""
-        return np.ones(facts.count, np.bool_), facts.secret.astype(np.uint32), facts.user
+        on = np.ones(facts.count, np.bool_)
+        return Rows(on, ~on, facts.secret.astype(np.uint32), facts.user)
 
 
 @njit(cache=True)
-def _count(slots, turned, on, keys, things, held, votes, bits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
+def _count(slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
     for row in range(slots.size):
-        slot = slots[row]
+        slot, key = slots[row], rows.keys[row]
         if turned[row]:
             votes[slot] = 0
-        if not on[row]:
-            continue
-        if votes[slot] == 0:
-            held[slot] = keys[row]
-            bits[slot] = 0
-        elif held[slot] != keys[row]:
+        if rows.on[row] and (votes[slot] == 0 or held[slot] == key):
+            if votes[slot] == 0:
+                held[slot] = key
+                bits[slot] = 0
+            if votes[slot] < MOST_VOTES:
+                votes[slot] += 1
+            add(bits, slot, rows.things[row])
+            counts[row] = LINEAR[ones(bits[slot, 0]) + ones(bits[slot, 1])]
+        elif votes[slot] and (rows.on[row] or (rows.against[row] and held[slot] == key)):
             votes[slot] -= 1
-            continue
-        if votes[slot] < MOST_VOTES:
-            votes[slot] += 1
-        add(bits, slot, things[row])
-        counts[row] = LINEAR[ones(bits[slot, 0]) + ones(bits[slot, 1])]

@@ -1,8 +1,8 @@
-"""Slow scans: in how many of the last 24 hours a source only met what was not there.
+"""Slow scans: in how many more of the last 24 hours a source only met what was not there than met what was.
 
 Staying below a rate is how a scan hides from one ("low and slow"; Staniford, Hoagland & McAlerney, 2002). An hour's
-bit is set by a first contact that failed and outweighed by any flow that succeeded; the ring of 24 bits forgets by
-itself.
+bit is set by a first contact that failed, and an hour with any flow that succeeded takes one away; the rings of 24 bits
+forget by themselves.
 """
 
 from typing import ClassVar
@@ -63,7 +63,7 @@ class Slow:
                 succeeded.add(hour)
             if facts.failed[row] and given["contacts"][row] and hour > now - HOURS:
                 failed.add(hour)
-                counts[row] = len(failed - succeeded)
+                counts[row] = max(0, len(failed - succeeded) - len(succeeded))
             state[slot] = now, failed, succeeded
         return counts
 
@@ -86,4 +86,5 @@ def _count(slots, turned, times, failed, succeeded, first, hours, counts):  # ty
             own.succeeded |= np.uint32(1 << age)
         elif failed[row] and first[row]:
             own.failed |= np.uint32(1 << age)
-            counts[row] = ones(np.uint64(own.failed & ~own.succeeded))
+            worked = ones(np.uint64(own.succeeded))
+            counts[row] = max(0, ones(np.uint64(own.failed & ~own.succeeded)) - worked)

@@ -3,7 +3,8 @@
 Each first contact of a source either succeeds or fails. An ordinary source succeeds with probability theta0, a scanner
 with theta1. The logarithm of the likelihood ratio walks up with each failure and down with each success, until it
 reaches log(beta / alpha), where a scan is certain up to a probability alpha of being wrong, or falls to
-log((1 - beta) / (1 - alpha)), where the source is ordinary and the walk starts again (Wald, 1947). The count is the
+log((1 - beta) / (1 - alpha)), where the source is ordinary (Wald, 1947); there the walk waits, so that a source which has
+proved itself has that much credit when its network fails. The count is the
 number of nines: n says that alpha is at most 10^-n. So a rule's threshold is its price in false alarms.
 
 Two walks are taken. ``scan`` has the paper's parameters, and looks at failures that share their port or their target
@@ -85,7 +86,7 @@ class Walk:
                 counts[row] = max(0, (walk - _BETA) // DECADE)
             elif downs[row]:
                 walk += self.down
-            walks[slot] = walk if walk > _FLOOR else 0
+            walks[slot] = max(walk, _FLOOR)
         return counts
 
 
@@ -125,6 +126,4 @@ def _count(slots, turned, ups, downs, up, down, walks, counts):  # type: ignore[
             walks[slot] = min(walks[slot] + up, _CEILING)
             counts[row] = max(0, (walks[slot] - _BETA) // DECADE)
         elif downs[row]:
-            walks[slot] += down
-            if walks[slot] <= _FLOOR:
-                walks[slot] = 0
+            walks[slot] = max(walks[slot] + down, _FLOOR)

@@ -40,7 +40,9 @@ def zeek(path: Path) -> Iterator[Flow]:
         if line.startswith("#"):
             names = line.split("\t")[1:] if line.startswith("#fields") else names
             continue
-        row: dict[str, Any] = json.loads(line) if line.startswith("{") else dict(zip(names, line.split("\t"), strict=False))
+        row: dict[str, Any] = (
+            json.loads(line) if line.startswith("{") else dict(zip(names, line.split("\t"), strict=False))
+        )
         row = {name: value for name, value in row.items() if value != "-"}
         if not {"ts", "id.orig_h", "id.resp_h", "proto"} <= set(row):
             continue
@@ -103,7 +105,9 @@ def capture(path: Path) -> Iterator[Flow]:
             continue
         ends = (source, int(cells[f"{protocol}.srcport"])), (target, int(cells[f"{protocol}.dstport"]))
         key = (protocol, *sorted(ends))
-        own = open_flows.setdefault(key, {"ends": ends, "begin": cells["frame.time_epoch"], "said": 0, "flags": [0, 0]})
+        own = open_flows.setdefault(
+            key, {"ends": ends, "begin": cells["frame.time_epoch"], "said": 0, "flags": [0, 0]}
+        )
         back = own["ends"] != ends
         own["flags"][back] |= int(cells["tcp.flags"] or "0x100", 16)
         own["said"] += int(cells["tcp.len"] or 0)

@@ -3,9 +3,9 @@
 Method: batches of 65,536 flows are made before the clock runs: 100,000 sources, chosen as popular as the n-th of them
 is by Zipf's law; nine in ten revisit one of the source's eight services, the rest meet a new one; 2 % of those to known
 services and half of those to new ones fail; time runs on by a second a batch. One in fifty sources only scans. The
-engine has all rules about flows, and its table has room for all sources. ``flow_rows_per_s_core`` is rows by process CPU time of
-``CounterEngine.step`` (reading the Arrow batch and writing the findings included), the best of several passes over the
-batches; the median is beside it. ``..._1m_sources`` is the same with a million sources in the table, all equally
+engine has all rules about flows, and its table has room for all sources. ``flow_rows_per_s_core`` is rows by process CPU
+time of ``CounterEngine.step`` (reading the Arrow batch and writing the findings included), the best of several passes
+over as many batches each, none seen twice; the median is beside it. ``..._1m_sources`` is the same with a million sources in the table, all equally
 popular, which no cache can hold. ``rss_mb_1m_sources`` is the resident memory that a child process gained from an
 empty engine to one that tracks a million, in units of 10^6 bytes.
 """
@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import psutil
@@ -59,7 +60,11 @@ def batch(chance: np.random.Generator, source: np.ndarray, begin: int) -> pa.Rec
         "protocol": np.full(rows, 6, np.uint8),
         "outcome": np.where(failed, refused, fine).astype(np.uint8),
         "evidence_class": np.ones(rows, np.uint8),
-        **{f"{side}_{what}": np.ones(rows, np.int64) for side in ("source", "target") for what in ("packets", "bytes")},
+        **{
+            f"{side}_{what}": np.ones(rows, np.int64)
+            for side in ("source", "target")
+            for what in ("packets", "bytes")
+        },
     }
     wide = {"id": np.arange(rows), "source_ip": source, "target_ip": target}
     columns = []
@@ -84,9 +89,9 @@ def sixteen(numbers: np.ndarray) -> np.ndarray:
 
 
 def popular(chance: np.random.Generator, rows: int) -> np.ndarray:
-    """Sources by Zipf's law (exponent 1), up to :data:`SOURCES`."""
-    shares = 1 / np.arange(1, SOURCES + 1)
-    return chance.permutation(SOURCES)[np.searchsorted(np.cumsum(shares / shares.sum()), chance.random(rows))]
+    """Ranks by Zipf's law (exponent 1), up to :data:`SOURCES`."""
+    shares = np.cumsum(1 / np.arange(1, SOURCES + 1))
+    return np.searchsorted(shares / shares[-1], chance.random(rows))
 
 
 def fill(judge: CounterEngine, chance: np.random.Generator) -> State:
@@ -97,10 +102,13 @@ def fill(judge: CounterEngine, chance: np.random.Generator) -> State:
     return state
 
 
-def rates(judge: CounterEngine, state: State, batches: list[pa.RecordBatch], passes: int) -> list[float]:
-    """Rows per second of CPU, a pass each."""
+def rates(
+    judge: CounterEngine, state: State, make: Callable[[int], pa.RecordBatch], given: argparse.Namespace
+) -> list[float]:
+    """Rows per second of CPU, a pass each; ``make`` makes the nth batch."""
     figures = []
-    for _ in range(passes):
+    for start in range(0, given.passes * given.batches, given.batches):
+        batches = [make(number) for number in range(start, start + given.batches)]
         begun = time.process_time_ns()
         for each in batches:
             judge.step(each, state, NOW, 1)
@@ -112,7 +120,9 @@ def memory() -> float:
     """Resident bytes gained by tracking a million sources, in 10^6."""
     chance = np.random.default_rng(1)
     judge = engine(MANY)
-    judge.step(batch(chance, np.arange(64), NOW), engine(64).fresh(), NOW, 1)  # what kernels need is not a source's
+    judge.step(
+        batch(chance, np.arange(64), NOW), engine(64).fresh(), NOW, 1
+    )  # what kernels need is not a source's
     everybody = chance.permutation(MANY)
     before = psutil.Process().memory_info().rss
     state = judge.fresh()
@@ -135,15 +145,17 @@ def main() -> None:
         print(json.dumps({"rss_mb": memory()}))
         return
     chance = np.random.default_rng(1)
-    judge = engine(SOURCES)
-    batches = [batch(chance, popular(chance, MAX_ROWS), NOW + n * SECOND) for n in range(given.batches)]
+    judge, shuffled = engine(SOURCES), chance.permutation(SOURCES)
     state = judge.fresh()
-    rates(judge, state, batches, 1)  # kernels are loaded and the table is filled
-    usual = rates(judge, state, batches, given.passes)
+    judge.step(batch(chance, shuffled, NOW), state, NOW, 1)  # kernels are loaded, and every source is known
+    usual = rates(
+        judge, state, lambda n: batch(chance, shuffled[popular(chance, MAX_ROWS)], NOW + n * SECOND), given
+    )
     judge = engine(MANY)
     state = fill(judge, chance)
-    batches = [batch(chance, chance.integers(0, MANY, MAX_ROWS), NOW + n * SECOND) for n in range(given.batches)]
-    wide = rates(judge, state, batches, given.passes)
+    wide = rates(
+        judge, state, lambda n: batch(chance, chance.integers(0, MANY, MAX_ROWS), NOW + n * SECOND), given
+    )
     child = subprocess.run(
         [sys.executable, "-m", "bench.flow_speed", "--memory"], capture_output=True, text=True, check=True
     )

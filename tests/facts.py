@@ -45,7 +45,13 @@ def address(number: int) -> bytes:
 
 def flow(target: int = 1, port: int = 443, outcome: str = "no answer", **changes: Any) -> Flow:
     source = pack(changes.pop("source", ATTACKER))
-    values = {"target_ip": address(target), "target_port": port, "outcome": outcome, "source_ip": source, **changes}
+    values = {
+        "target_ip": address(target),
+        "target_port": port,
+        "outcome": outcome,
+        "source_ip": source,
+        **changes,
+    }
     return msgspec.structs.replace(FLOW, shard=shard_of(source), **values)
 
 
@@ -81,7 +87,16 @@ def _interactions(events: list[tuple[int, Any]], source: str = ATTACKER) -> pa.R
             Interaction(
                 BEGIN + when * SECOND,
                 Connection(
-                    bytes(16), BEGIN, "edge-1", "ssh", packed, 4_000, address(1), 22, shard_of(packed), "dialogue"
+                    bytes(16),
+                    BEGIN,
+                    "edge-1",
+                    "ssh",
+                    packed,
+                    4_000,
+                    address(1),
+                    22,
+                    shard_of(packed),
+                    "dialogue",
                 ),
                 ordinal,
                 event,

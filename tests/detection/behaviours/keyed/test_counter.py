@@ -23,7 +23,9 @@ ROWS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "protocol": st.sampled_from((6, 17)),
         }
     ),
-    "login": st.fixed_dictionaries({"user": st.integers(1, 300), "secret": st.integers(1, 4) | st.integers(1, 300)}),
+    "login": st.fixed_dictionaries(
+        {"user": st.integers(1, 300), "secret": st.integers(1, 4) | st.integers(1, 300)}
+    ),
     "name": st.fixed_dictionaries(
         {"path": st.integers(0, 400).map("/{}?a".format), "answered": st.sampled_from(("", "cms"))}
     ),

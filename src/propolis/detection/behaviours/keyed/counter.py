@@ -75,8 +75,6 @@ class Counter(Protocol[F]):
         """
         ...
 
-    def plain(
-        self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
-    ) -> list[int]:
+    def plain(self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given) -> list[int]:
         """The same counts from fresh state, one row at a time."""
         ...

@@ -64,9 +64,7 @@ class Fan(Generic[F]):
         rows = self.rows(facts, given)
         _count(slots, turned, rows, columns["held"], columns["votes"], columns["bits"], counts)
 
-    def plain(
-        self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
-    ) -> list[int]:
+    def plain(self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given) -> list[int]:
         """The same from fresh state, one row at a time."""
         on, against, keys, things = self.rows(facts, given)
         state: dict[int, tuple[int, int, frozenset[int]]] = {}
@@ -124,7 +122,10 @@ def _count(slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-u
         slot, key = slots[row], rows.keys[row]
         if turned[row]:
             votes[slot] = 0
-        if rows.on[row] and (votes[slot] == 0 or held[slot] == key):
+        on, against = rows.on[row], rows.against[row]
+        if not (on or against):
+            continue
+        if on and (votes[slot] == 0 or held[slot] == key):
             if votes[slot] == 0:
                 held[slot] = key
                 bits[slot] = 0
@@ -132,5 +133,5 @@ def _count(slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-u
                 votes[slot] += 1
             add(bits, slot, rows.things[row])
             counts[row] = LINEAR[ones(bits[slot, 0]) + ones(bits[slot, 1])]
-        elif votes[slot] and (rows.on[row] or (rows.against[row] and held[slot] == key)):
+        elif votes[slot] and (on or held[slot] == key):
             votes[slot] -= 1

@@ -10,7 +10,9 @@ from propolis.events import unpack
 from propolis.events.flow import CLASSES, OUTCOMES
 
 _TCP = 6
-_ESTABLISHED, _REFUSED, _NO_ANSWER = (OUTCOMES.index(name) for name in ("established", "refused", "no answer"))
+_ESTABLISHED, _REFUSED, _NO_ANSWER = (
+    OUTCOMES.index(name) for name in ("established", "refused", "no answer")
+)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -58,9 +58,11 @@ def judge(  # noqa: PLR0917 - a batch, its counts, the rules and the state
 
     A row of an earlier window than its key is in counts in the present one.
     """
-    room = len(slots) * len(bars.least)
+    look = np.empty(len(slots), np.bool_)
+    _look(turned, counts, bars, look)
+    room = int(look.sum()) * len(bars.least)
     hits = Hits(*(np.empty(room, np.int64) for _ in range(4)))
-    found = _judge(slots, turned, times, counts, bars, window, state, hits)
+    found = _judge(look, slots, turned, times, counts, bars, window, state, hits)
     return Hits(*(column[:found] for column in hits))
 
 
@@ -70,25 +72,32 @@ def judge(  # noqa: PLR0917 - a batch, its counts, the rules and the state
 
 
 @njit(cache=True)
-def _judge(slots, turned, times, counts, bars, window, state, hits):
+def _look(turned, counts, bars, look):
+    """Mark the rows that matter: where a key begins anew, and where a counter that a rule asks for counted."""
+    look[:] = turned
+    for rule in range(bars.least.size):
+        for row in range(look.size):
+            look[row] |= counts[bars.counter[rule], row] > 0
+
+
+@njit(cache=True)
+def _judge(look, slots, turned, times, counts, bars, window, state, hits):
     found = 0
     for row in range(slots.size):
+        if not look[row]:
+            continue
         slot, own = slots[row], times[row] // window
         if turned[row] or own > state.window[slot]:
             state.window[slot] = own
             state.reported[slot] = 0
             state.began[slot] = 0
-        start, counted = state.window[slot] * window, False
-        for counter in range(counts.shape[0]):
-            if counts[counter, row] == 0:
-                continue
-            counted = True
-            if state.began[slot, counter] == 0:
-                state.began[slot, counter] = np.uint32(1 + max(0, times[row] - start) // MICROSECOND)
-        if not counted:
-            continue
+        start = state.window[slot] * window
         for rule in range(bars.least.size):
             counter, bit = bars.counter[rule], np.uint64(1) << np.uint64(rule)
+            if counts[counter, row] == 0:
+                continue
+            if state.began[slot, counter] == 0:
+                state.began[slot, counter] = np.uint32(1 + max(0, times[row] - start) // MICROSECOND)
             if counts[counter, row] < bars.least[rule] or state.reported[slot] & bit:
                 continue
             state.reported[slot] |= bit

@@ -54,7 +54,9 @@ def of_flows(batch: pa.RecordBatch, flows: Flows) -> pa.RecordBatch:
     return _rows(batch, found, [flows.evidence.item(row) for row, _, _ in found])
 
 
-def _rows(batch: pa.RecordBatch, found: list[tuple[int, KeyKind, bytes]], evidence: list[int]) -> pa.RecordBatch:
+def _rows(
+    batch: pa.RecordBatch, found: list[tuple[int, KeyKind, bytes]], evidence: list[int]
+) -> pa.RecordBatch:
     chosen = batch.take(pa.array([row for row, _, _ in found], pa.int64()))
     made = {
         "evidence_class": evidence,

@@ -82,7 +82,9 @@ def load(*folders: Path) -> tuple[CountRule, ...]:
     Raises :class:`~propolis.errors.RuleError` that names the file, the place in it and the cure.
     """
     rules: dict[str, CountRule] = {}
-    for path in itertools.chain.from_iterable(sorted(folder.glob("*.yaml")) for folder in (BUILT_IN, *folders)):
+    for path in itertools.chain.from_iterable(
+        sorted(folder.glob("*.yaml")) for folder in (BUILT_IN, *folders)
+    ):
         rule = read(path)
         if rule.id in rules:
             raise RuleError(path, "id", f"{rule.id!r} is the id of another file; choose another")

@@ -48,4 +48,6 @@ def words(column: pa.Array) -> NDArray[np.uint64]:
     buffer = column.buffers()[1]
     if buffer is None or not len(column):
         return np.empty((0, 2), np.uint64)
-    return np.frombuffer(buffer, np.uint64)[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
+    return np.frombuffer(buffer, np.uint64)[2 * column.offset : 2 * (column.offset + len(column))].reshape(
+        -1, 2
+    )

@@ -44,7 +44,14 @@ class Slow:
     ) -> None:
         """Write the hours after each first contact that failed."""
         _count(
-            slots, turned, facts.time, facts.failed, facts.succeeded, given["contacts"], columns["hours"], counts
+            slots,
+            turned,
+            facts.time,
+            facts.failed,
+            facts.succeeded,
+            given["contacts"],
+            columns["hours"],
+            counts,
         )
 
     def plain(
@@ -55,7 +62,9 @@ class Slow:
         counts = [0] * len(slots)
         for row, slot in enumerate(slots.tolist()):
             hour = facts.time.item(row) // HOUR
-            now, failed, succeeded = (hour, set(), set()) if turned[row] else state.get(slot, (hour, set(), set()))
+            now, failed, succeeded = (
+                (hour, set(), set()) if turned[row] else state.get(slot, (hour, set(), set()))
+            )
             now = max(now, hour)
             failed = {one for one in failed if one > now - HOURS}
             succeeded = {one for one in succeeded if one > now - HOURS}

@@ -78,7 +78,9 @@ class State:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(array.nbytes for _, array in self._arrays()) + self.keys.mark.nbytes + self.keys.places.nbytes
+        return (
+            sum(array.nbytes for _, array in self._arrays()) + self.keys.places.nbytes
+        )
 
     def to_bytes(self) -> bytes:
         """The state as bytes. O(keys)."""
@@ -137,11 +139,11 @@ class State:
             raise _error("columns", "hold more than they should")
         kept = np.arange(header.count)
         if header.count > self.layout.max_keys:
-            kept = np.sort(np.argsort(whole["keys.seen"], kind="stable")[-self.layout.max_keys :])
-        if not table.fill(self.keys, np.ascontiguousarray(whole["keys.address"][kept])):
-            raise _error("keys", "hold one twice")
+            kept = np.sort(np.argsort(whole["entries"]["seen"], kind="stable")[-self.layout.max_keys :])
         for name, array in arrays:
             array[: len(kept)] = whole[name][kept]
+        if not table.fill(self.keys, whole["entries"][kept]):
+            raise _error("entries", "hold one key twice")
         if header.rules != self.layout.rules:
             self.standings.reported[:] = 0
         self.keys.ends[table.HAND] = header.hand if header.hand < self.layout.max_keys else 0
@@ -149,8 +151,7 @@ class State:
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Every column that is stored; the index is made anew."""
-        for name in ("address", "credit", "seen"):
-            yield f"keys.{name}", getattr(self.keys, name)
+        yield "entries", self.keys.entries
         for name, array in self.standings._asdict().items():
             yield name, array
         for counter, columns in zip(self.family.counters, self.columns, strict=True):

@@ -4,7 +4,7 @@ Forgetting is second chance with a counter (GCLOCK, Smith 1978): each visit earn
 :data:`MOST_CREDIT`; when there is no room, a hand goes round, takes a credit from each it passes, and the first that has
 none gives its slot up. So a newcomer is safe for a whole round, a flood of forged sources that are seen once pushes out
 one another, and who comes again stays. Keys are hashed under a secret (:mod:`.siphash`), so collisions cannot be aimed.
-37 bytes a key with its share of the index; 50 ns a row.
+40 bytes a key with its share of the index; 50 ns a row.
 """
 
 from typing import NamedTuple
@@ -23,17 +23,19 @@ MOST_CREDIT = 15
 NOBODY = -1
 
 
-class Table(NamedTuple):
-    """The table's arrays. ``address``: uint64 (capacity, 2), the key of a slot; ``mark``: uint32, half of its hash.
+ENTRY = np.dtype(
+    [("high", np.uint64), ("low", np.uint64), ("seen", np.int64), ("mark", np.uint32), ("credit", np.uint32)]
+)
+"""A key in two words, its latest event (UTC ns), half of its hash, and its credit: half a cache line."""
 
-    ``credit``: uint8; ``seen``: int64 nanoseconds, the latest event; ``places``: int32, open addressing with linear
-    probing, at most half full; ``ends``: int64, see above; ``key``: the two words of SipHash's key.
+
+class Table(NamedTuple):
+    """The table's arrays. ``entries``: (capacity) of :data:`ENTRY`; ``ends``: int64, see above.
+
+    ``places``: int32, open addressing with linear probing, at most half full. ``key``: the two words of SipHash's key.
     """
 
-    address: NDArray[np.uint64]
-    mark: NDArray[np.uint32]
-    credit: NDArray[np.uint8]
-    seen: NDArray[np.int64]
+    entries: NDArray[np.void]
     places: NDArray[np.int32]
     ends: NDArray[np.int64]
     key: Key
@@ -42,10 +44,7 @@ class Table(NamedTuple):
 def table(capacity: int, key: tuple[int, int]) -> Table:
     """An empty table for ``capacity`` keys."""
     return Table(
-        address=np.zeros((capacity, 2), np.uint64),
-        mark=np.zeros(capacity, np.uint32),
-        credit=np.zeros(capacity, np.uint8),
-        seen=np.zeros(capacity, np.int64),
+        entries=np.zeros(capacity, ENTRY),
         places=np.full(1 << max(4, (2 * capacity - 1).bit_length()), NOBODY, np.int32),
         ends=np.zeros(3, np.int64),
         key=np.array(key, np.uint64),
@@ -65,13 +64,16 @@ def locate(
     return slots, turned
 
 
-def fill(keys: Table, addresses: NDArray[np.uint64]) -> bool:
-    """Put keys into an empty table, slot 0 first; false if one comes twice. Their ``credit`` and ``seen`` are 0."""
-    return bool(_fill(keys, addresses, hash_pairs(addresses, keys.key)))
+def fill(keys: Table, entries: NDArray[np.void]) -> bool:
+    """Put stored entries into an empty table of the same key, slot 0 first; false if one comes twice."""
+    keys.entries[: len(entries)] = entries
+    words = np.column_stack((entries["high"], entries["low"]))
+    keys.entries["mark"][: len(entries)] = hash_pairs(words, keys.key).astype(np.uint32)
+    return bool(_fill(keys, len(entries)))
 
 
 # The kernels below carry no annotations: numba infers their types, and arrays go in by place.
-# ruff: noqa: ANN001, ANN202, PLR0917
+# ruff: noqa: ANN001, ANN202
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 
@@ -82,9 +84,10 @@ def _place(keys, high, low, mark):
     place = np.int64(mark) & mask
     while True:
         slot = keys.places[place]
-        if slot == NOBODY or (
-            keys.mark[slot] == mark and keys.address[slot, 0] == high and keys.address[slot, 1] == low
-        ):
+        if slot == NOBODY:
+            return place
+        entry = keys.entries[slot]
+        if entry.mark == mark and entry.high == high and entry.low == low:
             return place
         place = (place + 1) & mask
 
@@ -92,15 +95,15 @@ def _place(keys, high, low, mark):
 @njit(cache=True)
 def _remove(keys, slot):
     """Take a key out; later entries of its run move up, so that no probe stops early (Knuth 6.4, Algorithm R)."""
-    mask = keys.places.size - 1
-    hole = _place(keys, keys.address[slot, 0], keys.address[slot, 1], keys.mark[slot])
+    mask, entry = keys.places.size - 1, keys.entries[slot]
+    hole = _place(keys, entry.high, entry.low, entry.mark)
     place = hole
     while True:
         place = (place + 1) & mask
         mover = keys.places[place]
         if mover == NOBODY:
             break
-        home = np.int64(keys.mark[mover]) & mask
+        home = np.int64(keys.entries[mover].mark) & mask
         if (place - home) & mask >= (place - hole) & mask:
             keys.places[hole] = mover
             hole = place
@@ -111,28 +114,27 @@ def _remove(keys, slot):
 def _victim(keys):
     """The slot of the first key on the hand's way that has no credit left, freed."""
     hand = keys.ends[HAND]
-    while keys.credit[hand]:
-        keys.credit[hand] -= 1
-        hand = hand + 1 if hand + 1 < keys.credit.size else 0
-    keys.ends[HAND] = hand + 1 if hand + 1 < keys.credit.size else 0
+    while keys.entries[hand].credit:
+        keys.entries[hand].credit -= np.uint32(1)
+        hand = hand + 1 if hand + 1 < keys.entries.size else 0
+    keys.ends[HAND] = hand + 1 if hand + 1 < keys.entries.size else 0
     keys.ends[EVICTED] += 1
     _remove(keys, hand)
     return hand
 
 
 @njit(cache=True)
-def _insert(keys, high, low, mark):
-    """A slot for a new key."""
-    if keys.ends[SIZE] < keys.credit.size:
+def _insert(keys, place, high, low, mark):
+    """A slot for a new key, whose place in the index is free unless somebody had to go first."""
+    if keys.ends[SIZE] < keys.entries.size:
         slot = keys.ends[SIZE]
         keys.ends[SIZE] += 1
     else:
         slot = _victim(keys)
-    keys.places[_place(keys, high, low, mark)] = slot
-    keys.address[slot, 0] = high
-    keys.address[slot, 1] = low
-    keys.mark[slot] = mark
-    keys.credit[slot] = 0
+        place = _place(keys, high, low, mark)
+    keys.places[place] = slot
+    entry = keys.entries[slot]
+    entry.high, entry.low, entry.mark, entry.credit = high, low, mark, np.uint32(0)
     return slot
 
 
@@ -140,26 +142,30 @@ def _insert(keys, high, low, mark):
 def _locate(keys, addresses, hashes, times, idle, slots, turned):
     for row in range(times.size):
         high, low, mark = addresses[row, 0], addresses[row, 1], np.uint32(hashes[row])
-        slot = np.int64(keys.places[_place(keys, high, low, mark)])
+        place = _place(keys, high, low, mark)
+        slot = np.int64(keys.places[place])
         anew = slot == NOBODY
         if anew:
-            slot = _insert(keys, high, low, mark)
-        else:
-            gap = times[row] - keys.seen[slot]
+            slot = _insert(keys, place, high, low, mark)
+        entry = keys.entries[slot]
+        if not anew:
+            gap = times[row] - entry.seen
             anew = gap > idle or gap < -idle
-            if keys.credit[slot] < MOST_CREDIT:
-                keys.credit[slot] += 1
-        if anew or times[row] > keys.seen[slot]:
-            keys.seen[slot] = times[row]
+            if entry.credit < MOST_CREDIT:
+                entry.credit += np.uint32(1)
+        if anew or times[row] > entry.seen:
+            entry.seen = times[row]
         slots[row] = slot
         turned[row] = anew
 
 
 @njit(cache=True)
-def _fill(keys, addresses, hashes):
-    for row in range(hashes.size):
-        high, low, mark = addresses[row, 0], addresses[row, 1], np.uint32(hashes[row])
-        if keys.places[_place(keys, high, low, mark)] != NOBODY:
+def _fill(keys, count):
+    for slot in range(count):
+        entry = keys.entries[slot]
+        place = _place(keys, entry.high, entry.low, entry.mark)
+        if keys.places[place] != NOBODY:
             return False
-        _insert(keys, high, low, mark)
+        keys.places[place] = slot
+        keys.ends[SIZE] += 1
     return True

@@ -2,7 +2,7 @@
 
 Malware asks its master at intervals, give or take a little jitter (Hu, Jang, Stoecklin et al., BAYWATCH, 2016). The
 period is the smoothed interval; a visit is on time if it comes within a tenth of one, two or three periods (beats may
-be missed). Each visit on time counts one, each off time halves the count. Of the services a source goes back to, the
+be missed). The first contact is no visit. Each visit on time counts one, each off time halves the count. Of the services a source goes back to, the
 four most regular are kept, the least regular gives way (after Misra & Gries, 1982).
 """
 
@@ -63,15 +63,15 @@ class Beacon:
         for row, slot in enumerate(slots.tolist()):
             if turned[row] or slot not in state:
                 state[slot] = [dict.fromkeys(("service", "last", "period", "run"), 0) for _ in range(WAYS)]
+            if given["contacts"][row]:
+                continue
             cells, service = state[slot], facts.service.item(row) >> 32
             now = facts.time.item(row) // TICK % 2**32
-            cell = next((one for one in cells if one["service"] == service), None)
+            cell = next((one for one in reversed(cells) if one["service"] == service), None)
             if cell is not None:
                 counts[row] = _visit(cell, now, self.most)
                 continue
             weakest = min(cells, key=lambda one: one["run"])
-            if given["contacts"][row]:
-                continue
             if weakest["run"] > 1:
                 weakest["run"] -= 1
             else:
@@ -123,16 +123,18 @@ def _count(slots, turned, times, services, first, cells, counts):  # type: ignor
             for way in range(WAYS):
                 cell = cells[slot, way]
                 cell.service, cell.last, cell.period, cell.run = 0, 0, 0, 0
-        weakest, found = 0, False
+        if first[row]:
+            continue
+        found, weakest = WAYS, 0
         for way in range(WAYS):
             if cells[slot, way].service == service:
-                counts[row] = _come(cells[slot, way], now)
-                found = True
-                break
+                found = way
+        if found < WAYS:
+            counts[row] = _come(cells[slot, found], now)
+            continue
+        for way in range(1, WAYS):
             if cells[slot, way].run < cells[slot, weakest].run:
                 weakest = way
-        if found or first[row]:
-            continue
         cell = cells[slot, weakest]
         if cell.run > 1:
             cell.run = np.uint32(np.int64(cell.run) - 1)

@@ -62,7 +62,8 @@ class Fan(Generic[F]):
     ) -> None:
         """Write, for each row that holds what its source holds, how many things were tried with it."""
         rows = self.rows(facts, given)
-        _count(slots, turned, rows, columns["held"], columns["votes"], columns["bits"], counts)
+        matter = np.flatnonzero(rows.on | rows.against | turned)
+        _count(matter, slots, turned, rows, columns["held"], columns["votes"], columns["bits"], counts)
 
     def plain(self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given) -> list[int]:
         """The same from fresh state, one row at a time."""
@@ -117,14 +118,12 @@ class Spraying(Fan[Logins]):
 
 
 @njit(cache=True)
-def _count(slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
-    for row in range(slots.size):
+def _count(matter, slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
+    for row in matter:
         slot, key = slots[row], rows.keys[row]
         if turned[row]:
             votes[slot] = 0
         on, against = rows.on[row], rows.against[row]
-        if not (on or against):
-            continue
         if on and (votes[slot] == 0 or held[slot] == key):
             if votes[slot] == 0:
                 held[slot] = key
@@ -133,5 +132,5 @@ def _count(slots, turned, rows, held, votes, bits, counts):  # type: ignore[no-u
                 votes[slot] += 1
             add(bits, slot, rows.things[row])
             counts[row] = LINEAR[ones(bits[slot, 0]) + ones(bits[slot, 1])]
-        elif votes[slot] and (on or held[slot] == key):
+        elif votes[slot] and (on or (against and held[slot] == key)):
             votes[slot] -= 1

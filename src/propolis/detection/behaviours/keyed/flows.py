@@ -1,5 +1,7 @@
 """A batch of flows as the arrays that counters read."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numba import njit
@@ -32,7 +34,10 @@ class Flows:
         self.source = self.key = _fixed(batch, "source_ip", np.uint64, 2).reshape(-1, 2)
         evidence = _fixed(batch, "evidence_class", np.uint8)
         self.evidence: NDArray[np.uint8] = np.where(evidence < len(CLASSES), evidence, np.uint8(0))
-        self.target = hash_pairs(_fixed(batch, "target_ip", np.uint64, 2).reshape(-1, 2), key)
+        self._shard = _fixed(batch, "shard", np.uint8)
+        self._outcome = _fixed(batch, "outcome", np.uint8)
+        self._target_ip = _fixed(batch, "target_ip", np.uint64, 2).reshape(-1, 2)
+        self.target = hash_pairs(self._target_ip, key)
         self.port = np.empty(self.count, np.uint32)
         self.service = np.empty(self.count, np.uint64)
         self.failed = np.empty(self.count, np.bool_)
@@ -41,7 +46,7 @@ class Flows:
             self.target,
             _fixed(batch, "target_port", np.uint16),
             _fixed(batch, "protocol", np.uint8),
-            _fixed(batch, "outcome", np.uint8),
+            self._outcome,
             self.port,
             self.service,
             self.failed,
@@ -50,21 +55,21 @@ class Flows:
 
     def event(self, row: int) -> tuple[bytes, int]:
         """The flow's id, and its row."""
-        return self._batch.column("id")[row].as_py(), row
+        return bytes(self._batch.column("id")[row].as_py()), row
 
     def place(self, row: int) -> tuple[str, int, str]:
         """The sensor, the shard, and no lure."""
-        return self._batch.column("sensor")[row].as_py(), self._batch.column("shard")[row].as_py(), ""
+        return self._batch.column("sensor")[row].as_py(), int(self._shard[row]), ""
 
     def summary(self, row: int) -> str:
         """Target, port and outcome."""
-        outcome = self._batch.column("outcome")[row].as_py()
+        outcome = self._outcome.item(row)
         named = OUTCOMES[outcome] if outcome < len(OUTCOMES) else OUTCOMES[0]
-        target = unpack(self._batch.column("target_ip")[row].as_py())
-        return f"{target} port {self._batch.column('target_port')[row]}: {named}"
+        target = unpack(self._target_ip[row].tobytes())
+        return f"{target} port {self.port.item(row) & 0xFFFF}: {named}"
 
 
-def _fixed(batch: pa.RecordBatch, name: str, kind: type, words: int = 1) -> NDArray[np.generic]:
+def _fixed(batch: pa.RecordBatch, name: str, kind: Any, words: int = 1) -> NDArray[Any]:
     column = batch.column(name)
     buffer = column.buffers()[1]
     if buffer is None or not len(column):

@@ -76,8 +76,9 @@ def _look(turned, counts, bars, look):
     """Mark the rows that matter: where a key begins anew, and where a counter that a rule asks for counted."""
     look[:] = turned
     for rule in range(bars.least.size):
+        line = counts[bars.counter[rule]]
         for row in range(look.size):
-            look[row] |= counts[bars.counter[rule], row] > 0
+            look[row] |= line[row] > 0
 
 
 @njit(cache=True)

@@ -22,6 +22,9 @@ MOST_CREDIT = 15
 
 NOBODY = -1
 
+BLOCK = 128
+"""Rows whose entries are read ahead together."""
+
 
 ENTRY = np.dtype(
     [("high", np.uint64), ("low", np.uint64), ("seen", np.int64), ("mark", np.uint32), ("credit", np.uint32)]
@@ -139,8 +142,21 @@ def _insert(keys, place, high, low, mark):
 
 
 @njit(cache=True)
+def _touch(keys, hashes, start, end):
+    """Read what the next rows need, all at once: a miss of the cache is waited for once a block, not once a row."""
+    mask, touched = keys.places.size - 1, np.uint32(0)
+    for row in range(start, end):
+        slot = keys.places[np.int64(np.uint32(hashes[row])) & mask]
+        touched ^= keys.entries[max(slot, 0)].mark
+    return touched
+
+
+@njit(cache=True)
 def _locate(keys, addresses, hashes, times, idle, slots, turned):
+    touched = np.uint32(0)
     for row in range(times.size):
+        if row % BLOCK == 0:
+            touched ^= _touch(keys, hashes, row, min(row + BLOCK, times.size))
         high, low, mark = addresses[row, 0], addresses[row, 1], np.uint32(hashes[row])
         place = _place(keys, high, low, mark)
         slot = np.int64(keys.places[place])
@@ -151,12 +167,12 @@ def _locate(keys, addresses, hashes, times, idle, slots, turned):
         if not anew:
             gap = times[row] - entry.seen
             anew = gap > idle or gap < -idle
-            if entry.credit < MOST_CREDIT:
-                entry.credit += np.uint32(1)
+            entry.credit = min(entry.credit + np.uint32(1), np.uint32(MOST_CREDIT))
         if anew or times[row] > entry.seen:
             entry.seen = times[row]
         slots[row] = slot
         turned[row] = anew
+    return touched  # used, or the compiler would leave the reading out
 
 
 @njit(cache=True)

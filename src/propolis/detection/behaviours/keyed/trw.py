@@ -70,7 +70,7 @@ class Walk:
     ) -> None:
         """Write the nines after each step up."""
         ups, downs = self.steps(facts, given)
-        _count(slots, turned, ups, downs, self.up, self.down, columns["walk"], counts)
+        _count(np.flatnonzero(ups | downs | turned), slots, turned, ups, downs, self.up, self.down, columns["walk"], counts)
 
     def plain(
         self, facts: Flows, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
@@ -117,8 +117,8 @@ class Scatter(Walk):
 
 
 @njit(cache=True)
-def _count(slots, turned, ups, downs, up, down, walks, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
-    for row in range(slots.size):
+def _count(matter, slots, turned, ups, downs, up, down, walks, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917 - numba infers; arrays go in by place
+    for row in matter:
         slot = slots[row]
         if turned[row]:
             walks[slot] = 0

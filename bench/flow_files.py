@@ -1,7 +1,7 @@
-"""Other programs' records of flows as batches of ours: Zeek's ``conn.log`` (JSON and TSV), Argus' ``binetflow``, captures.
+"""Other programs' records of flows: Zeek's ``conn.log`` (JSON and TSV), Argus' ``binetflow``, captures.
 
-A capture is read by ``tshark``, packet by packet; a flow is all packets between two ports of two addresses, begun by the
-first, and its outcome is that of its handshake.
+A capture is read by ``tshark``, packet by packet; a flow is all packets between two ports of two addresses, begun by
+the first, and its outcome is that of its handshake.
 """
 
 import csv
@@ -113,8 +113,9 @@ def capture(path: Path) -> Iterator[Flow]:
         own["said"] += int(cells["tcp.len"] or 0)
         own["end"] = cells["frame.time_epoch"]
     for (protocol, *_), own in open_flows.items():
-        times = (int(float(own[name]) * SECOND) for name in ("begin", "end"))
-        yield flow(*times, *own["ends"], protocol, _handshake(protocol, *own["flags"], own["said"]))
+        begin, end = (int(float(own[name]) * SECOND) for name in ("begin", "end"))
+        (source, target), (ours, theirs) = own["ends"], own["flags"]
+        yield flow(begin, end, source, target, protocol, _handshake(protocol, ours, theirs, own["said"]))
 
 
 def _handshake(protocol: str, ours: int, theirs: int, said: int) -> Outcome:

@@ -1,13 +1,13 @@
 """How many flows a second one core judges with every counter over flows, and what a tracked source costs in memory.
 
 Method: batches of 65,536 flows are made before the clock runs: 100,000 sources, chosen as popular as the n-th of them
-is by Zipf's law; nine in ten revisit one of the source's eight services, the rest meet a new one; 2 % of those to known
-services and half of those to new ones fail; time runs on by a second a batch. One in fifty sources only scans. The
-engine has all rules about flows, and its table has room for all sources. ``flow_rows_per_s_core`` is rows by process CPU
-time of ``CounterEngine.step`` (reading the Arrow batch and writing the findings included), the best of several passes
-over as many batches each, none seen twice; the median is beside it. ``..._1m_sources`` is the same with a million sources in the table, all equally
-popular, which no cache can hold. ``rss_mb_1m_sources`` is the resident memory that a child process gained from an
-empty engine to one that tracks a million, in units of 10^6 bytes.
+is by Zipf's law; nine in ten revisit one of the source's eight services, the rest meet a new one; 2 % of those to
+known services and half of those to new ones fail; time runs on by a second a batch. One in fifty sources only scans.
+The engine has all rules about flows, and its table has room for all sources. ``flow_rows_per_s_core`` is rows by
+process CPU time of ``CounterEngine.step`` (reading the Arrow batch and writing the findings included), the best of
+several passes over as many batches each, none seen twice; the median is beside it. ``..._1m_sources`` is the same with
+a million sources in the table, all equally popular, which no cache can hold. ``rss_mb_1m_sources`` is the resident
+memory that a child process gained from an empty engine to one that tracks a million, in units of 10^6 bytes.
 """
 
 import argparse

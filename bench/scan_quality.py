@@ -1,16 +1,16 @@
 """How many scanners are found, after how many connections, and how many ordinary sources are taken for one.
 
-Method: everything runs through ``CounterEngine`` with the rules that come with Propolis; a source is found if any rule of
-grade *scan* fires for it. Real: each capture and log of labelled port scans is judged alone; its scanner is the source
-with the most flows in it (``--data``, default ``../shared/data``). Unlabelled malware and mixed captures are judged too, and
-who was flagged in them is listed, but counts nowhere: nobody says who in them scans. Generated, by the seed: ordinary
-sources (:data:`ORDINARY`: their shares, and what each does in a day) and scanners (:data:`SCANNERS`), all in one day, in
-order of time, in batches. A source is a client of the kinds that sequential tests are known to mistake: mail servers that
-meet dead exchangers, crawlers, monitors of hosts that are down, clients that ask a dead server all day, clients whose
-network fails, peer-to-peer clients. ``false_by_kind`` tells them apart. Peers that all have one port and of which most are
-gone look as a scan does to this test; they are as rare here as among all hosts (some ten thousand to a thousand million),
-and ``beyond`` says how many of a hundred are taken for scanners. Connections until the verdict count all of a
-scanner's flows.
+Method: everything runs through ``CounterEngine`` with the rules that come with Propolis; a source is found if any rule
+of grade *scan* fires for it. Real: each capture and log of labelled port scans is judged alone; its scanner is the
+source with the most flows in it (``--data``, default ``../shared/data``). Unlabelled malware and mixed captures are
+judged too, and who was flagged in them is listed, but counts nowhere: nobody says who in them scans. Generated, by the
+seed: ordinary sources (:data:`ORDINARY`: their shares, and what each does in a day) and scanners (:data:`SCANNERS`),
+all in one day, in order of time, in batches. Among the ordinary are the kinds that sequential tests are known to
+mistake: mail servers that meet dead exchangers, crawlers, monitors of hosts that are down, clients that ask a dead
+server all day, clients whose network fails, peer-to-peer clients. ``false_by_kind`` tells them apart. Peers that all
+have one port and of which most are gone look as a scan does to this test; they are as rare here as among all hosts
+(some ten thousand to a thousand million), and ``beyond`` says how many of a hundred are taken for scanners.
+Connections until the verdict count all of a scanner's flows.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def port_scan(r: np.random.Generator) -> Day:
 
 
 def block_scan(r: np.random.Generator) -> Day:
-    """Five ports of each of 10 to 200 targets, one target after the other or all mixed; up to five in a hundred open."""
+    """Five ports of each of 10 to 200 targets, one after the other or all mixed; up to five in a hundred open."""
     targets = r.integers(10, 200)
     target, port = np.repeat(r.integers(0, 1 << 22, targets), 5), np.tile([21, 22, 23, 80, 443], targets)
     order = r.permutation(5 * targets) if r.random() < 0.5 else np.arange(5 * targets)
@@ -370,32 +370,14 @@ _READERS: dict[str, Callable[[Path], Iterator[Flow]]] = {".log": zeek, ".binetfl
 
 def distributed(seed: int) -> dict[str, int]:
     """Campaigns of 40 sources that share a set of ports, four probes each, among sources with sets of their own."""
-    chance, made, campaigns = np.random.default_rng(seed), [], 20
+    chance, made, campaigns = np.random.default_rng(seed), list[tuple[str, Day]](), 20
     for campaign in range(campaigns):
-        ports = np.sort(chance.choice(10_000, 4, replace=False)) + 1
-        for _ in range(40):
-            made.append(
-                (
-                    f"{campaign}",
-                    _day(
-                        chance.uniform(0, 3_600, 4),
-                        chance.integers(0, 1 << 22, 4),
-                        ports,
-                        np.zeros(4, np.bool_),
-                    ),
-                )
-            )
-    for _ in range(2_000):
-        own = np.sort(chance.choice(10_000, 4, replace=False)) + 1
-        made.append(
-            (
-                "",
-                _day(chance.uniform(0, 3_600, 4), chance.integers(0, 1 << 22, 4), own, np.zeros(4, np.bool_)),
-            )
-        )
+        shared = _ports(chance)
+        made += [(str(campaign), _probes(chance, shared)) for _ in range(40)]
+    made += [("", _probes(chance, _ports(chance))) for _ in range(2_000)]
     verdicts, _ = judge(batches(made, seed), len(made))
     engine = CounterEngine(KEY, load(), max_keys=10_000, entropy=random.Random(1))
-    state, found = engine.fresh(), []
+    state, found = engine.fresh(), list[Finding]()
     for part in batches(made, seed):
         findings, state = engine.step(of_flows(part, Flows(part, state.keys.key)), state, 0, 1)
         found += findings
@@ -407,6 +389,15 @@ def distributed(seed: int) -> dict[str, int]:
         "false": named.count(""),
         "found_alone": sum(numbers[source] != "" for source in verdicts.when),
     }
+
+
+def _ports(r: np.random.Generator) -> Array:
+    return np.sort(r.choice(10_000, 4, replace=False)) + 1
+
+
+def _probes(r: np.random.Generator, ports: Array) -> Day:
+    """One probe of each port within an hour, each of another target; nobody is there."""
+    return _day(r.uniform(0, 3_600, 4), r.integers(0, 1 << 22, 4), ports, np.zeros(4, np.bool_))
 
 
 def main() -> None:

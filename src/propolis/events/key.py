@@ -1,8 +1,8 @@
 """The ``key`` schema: what sources have in common, one compact row for each time, as Arrow record batches.
 
 Whoever attacks from many addresses sends the same payload, tries the same list, shakes hands with the same program. A
-batch of events is kept in order by source; to count across sources these rows travel once more, on ``keys.<kind>.<lane>``
-with the lane of the key, so that nothing ever needs the state of two lanes.
+batch of events is kept in order by source; to count across sources these rows travel once more, on
+``keys.<kind>.<lane>`` with the lane of the key, so that nothing ever needs the state of two lanes.
 """
 
 from typing import Literal, TypeAlias

@@ -2,8 +2,9 @@
 
 Malware asks its master at intervals, give or take a little jitter (Hu, Jang, Stoecklin et al., BAYWATCH, 2016). The
 period is the smoothed interval; a visit is on time if it comes within a tenth of one, two or three periods (beats may
-be missed). The first contact is no visit. Each visit on time counts one, each off time halves the count. Of the services a source goes back to, the
-four most regular are kept, the least regular gives way (after Misra & Gries, 1982).
+be missed). The first contact is no visit. Each visit on time counts one, each off time halves the count. Of the
+services a source goes back to, the four most regular are kept, the least regular gives way (after Misra & Gries,
+1982).
 """
 
 from typing import Any, ClassVar
@@ -37,8 +38,10 @@ class Beacon:
     most: ClassVar[int] = MOST_RUN
 
     def columns(self, capacity: int) -> Columns:
-        """``cells`` (capacity, 4): a service (half of its hash), the last visit and the period in tenths of a second
-        (modulo 2^32), and the run of visits on time; 0 in all is free.
+        """``cells`` (capacity, 4): a service and how it is visited; 0 in all is free.
+
+        ``service``: half of its hash; ``last`` visit and ``period``: tenths of a second, modulo 2^32; ``run``: visits
+        on time.
         """
         return {"cells": np.zeros((capacity, WAYS), _CELL)}
 
@@ -106,12 +109,30 @@ def _come(cell, now):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - 
     beats = (gap + period // 2) // period if period else 0
     if 1 <= beats <= MOST_BEATS and abs(gap - beats * period) <= period // TOLERANCE + SLACK:
         cell.period = np.uint32(period + ((gap // beats - period) >> 3))
-        cell.run = np.uint32(min(np.int64(cell.run) + 1, MOST_RUN))
+        cell.run = np.uint32(min(cell.run + 1, MOST_RUN))
         return np.int64(cell.run)
     cell.run = np.uint32(np.int64(cell.run) >> 1)
     if cell.run == 0:
         cell.period = np.uint32(gap)
     return 0
+
+
+@njit(cache=True)
+def _way(ways, service):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    found = WAYS
+    for way in range(WAYS):
+        if ways[way].service == service:
+            found = way
+    return found
+
+
+@njit(cache=True)
+def _weakest(ways):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    weakest = 0
+    for way in range(1, WAYS):
+        if ways[way].run < ways[weakest].run:
+            weakest = way
+    return weakest
 
 
 @njit(cache=True)
@@ -125,17 +146,11 @@ def _count(slots, turned, times, services, first, cells, counts):  # type: ignor
                 cell.service, cell.last, cell.period, cell.run = 0, 0, 0, 0
         if first[row]:
             continue
-        found, weakest = WAYS, 0
-        for way in range(WAYS):
-            if cells[slot, way].service == service:
-                found = way
-        if found < WAYS:
-            counts[row] = _come(cells[slot, found], now)
+        way = _way(cells[slot], service)
+        if way < WAYS:
+            counts[row] = _come(cells[slot, way], now)
             continue
-        for way in range(1, WAYS):
-            if cells[slot, way].run < cells[slot, weakest].run:
-                weakest = way
-        cell = cells[slot, weakest]
+        cell = cells[slot, _weakest(cells[slot])]
         if cell.run > 1:
             cell.run = np.uint32(np.int64(cell.run) - 1)
         else:

@@ -41,8 +41,10 @@ class Burst:
     most: ClassVar[int] = MOST_EXCESS
 
     def columns(self, capacity: int) -> Columns:
-        """``pace``: the present minute since the epoch, its flows so far, the mean and the sum in 256ths of a flow,
-        and how many minutes are known.
+        """``pace``: what is expected of a source.
+
+        ``minute``: the present one since the epoch; ``flows``: in it so far; ``mean`` and ``sum``: 256ths of a flow;
+        ``known``: how many minutes are.
         """
         return {"pace": np.zeros(capacity, _PACE)}
 
@@ -96,7 +98,7 @@ def allowed(mean: int) -> int:
 @njit(cache=True)
 def _close(own, flows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     """A minute ended with this many 256ths of flows."""
-    expected = max(np.int64(own.mean), LEAST)
+    expected = np.int64(max(own.mean, LEAST))
     if own.known >= WARM:
         own.sum = min(max(0, own.sum + flows - 2 * expected), MOST_SUM)
     own.mean += (min(flows, 4 * expected) - own.mean) >> MEMORY
@@ -117,7 +119,7 @@ def _count(slots, turned, times, pace, counts):  # type: ignore[no-untyped-def] 
             own.minute, own.flows = minute, 0
         if own.flows < MOST_SUM // ONE:
             own.flows += 1
-        expected = max(np.int64(own.mean), LEAST)
+        expected = np.int64(max(own.mean, LEAST))
         over = np.int64(own.sum) + np.int64(own.flows) * ONE - 2 * expected
         if own.known >= WARM and over > 0:
             counts[row] = min(MOST_EXCESS, over // expected)

@@ -1,8 +1,8 @@
 """What a counter is: a behaviour whose state outlives a window and decays by event time, over facts of one family.
 
-The behaviours of :mod:`propolis.detection.behaviours` count events of a source within one window. Counters also see what
-needs hours (a slow scan, a beacon), what needs the outcome of a connection, and what is keyed by something else than a
-source. A kernel runs over a batch with the state in arrays; a plain reference says the same thing readably.
+The behaviours of :mod:`propolis.detection.behaviours` count events of a source within one window. Counters also see
+what needs hours (a slow scan, a beacon), what needs the outcome of a connection, and what is keyed by something else
+than a source. A kernel runs over a batch with the state in arrays; a plain reference says the same thing readably.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ class Facts(Protocol):
     """Rows of one kind, as arrays; a family of counters names the class that reads them.
 
     ``key``: uint64 (rows, 2), what is counted by: the 16 bytes of a source address, or of a shared key. ``time``: int64
-    UTC nanoseconds. ``source``: like ``key``, who sent it. ``evidence``: codes of :data:`~propolis.events.flow.CLASSES`.
+    UTC nanoseconds. ``source``: like ``key``, who sent it. ``evidence``: codes of
+    :data:`~propolis.events.flow.CLASSES`.
     """
 
     count: int
@@ -46,10 +47,10 @@ class Facts(Protocol):
         ...
 
 
-F = TypeVar("F", contravariant=True)
+F_contra = TypeVar("F_contra", contravariant=True)
 
 
-class Counter(Protocol[F]):
+class Counter(Protocol[F_contra]):
     """Something a key does more of than it should."""
 
     name: ClassVar[str]
@@ -60,9 +61,9 @@ class Counter(Protocol[F]):
         """Fresh state for this many keys: arrays whose first axis is the key's slot."""
         ...
 
-    def count(
+    def count(  # noqa: PLR0917 - facts, where they are counted, and what is known of them
         self,
-        facts: F,
+        facts: F_contra,
         slots: NDArray[np.int32],
         turned: NDArray[np.bool_],
         columns: Columns,
@@ -75,6 +76,8 @@ class Counter(Protocol[F]):
         """
         ...
 
-    def plain(self, facts: F, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given) -> list[int]:
+    def plain(
+        self, facts: F_contra, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given
+    ) -> list[int]:
         """The same counts from fresh state, one row at a time."""
         ...

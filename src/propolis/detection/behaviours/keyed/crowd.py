@@ -21,7 +21,10 @@ from propolis.events.key import KEY_KINDS
 
 
 class Keys:
-    """The rows of a batch of :data:`propolis.events.key.SCHEMA`, counted by key. ``member``: uint64, its source hashed."""
+    """The rows of a batch of :data:`propolis.events.key.SCHEMA`, counted by key.
+
+    ``member``: uint64, the source's keyed hash.
+    """
 
     def __init__(self, batch: pa.RecordBatch, key: Key) -> None:
         self._batch = batch

@@ -1,7 +1,7 @@
 """The engine of counters: batches of one family's facts in, findings out, the state of one lane in between.
 
-No clock, no stream. Time is the event's own: a row that is late counts in its key's present, a key whose time is set back
-or was silent for ``idle_seconds`` begins anew, and a row from the future harms nobody but its own key.
+No clock, no stream. Time is the event's own: a row that is late counts in its key's present, a key whose time is set
+back or was silent for ``idle_seconds`` begins anew, and a row from the future harms nobody but its own key.
 """
 
 import random

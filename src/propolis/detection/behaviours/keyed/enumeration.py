@@ -27,7 +27,7 @@ class Enumeration:
     most: ClassVar[int] = MOST
 
     def columns(self, capacity: int) -> Columns:
-        """``names``: uint64 (capacity, 2), a bitmap of those missed; ``asked``, ``missed``: uint16, with repetitions."""
+        """``names``: uint64 (capacity, 2), a bitmap of those missed; ``asked``, ``missed``: uint16, all of them."""
         return {
             "names": np.zeros((capacity, BITS // 64), np.uint64),
             "asked": np.zeros(capacity, np.uint16),

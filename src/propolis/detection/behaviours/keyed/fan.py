@@ -1,7 +1,8 @@
 """Fans: one thing held still, and another varied. Horizontal and vertical scans, and password spraying.
 
 What is held still is found by majority vote in one pass (Boyer & Moore, 1981), bounded so that a source may change its
-mind; what shows that nobody is held (a service that is there, in a scan) votes against. How many different things were tried beside it is counted in a bitmap (:mod:`.sketch`).
+mind; what shows that nobody is held (a service that is there, in a scan) votes against. How many different things were
+tried beside it is counted in a bitmap (:mod:`.sketch`).
 """
 
 from typing import ClassVar, Generic, NamedTuple, TypeVar

@@ -78,7 +78,7 @@ def _fixed(batch: pa.RecordBatch, name: str, kind: Any, words: int = 1) -> NDArr
 
 
 # The kernels below carry no annotations: numba infers their types, and arrays go in by place.
-# ruff: noqa: ANN001, ANN202, PLR0917
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 

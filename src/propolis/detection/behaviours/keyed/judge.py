@@ -10,9 +10,11 @@ MICROSECOND = 1_000
 
 
 class Standings(NamedTuple):
-    """What is known of each key beside its counts. ``window``: int64, the window it is in; ``reported``: uint64, a bit a
-    rule, what was said of it in this window; ``began``: uint32 (capacity, counters), when in this window each counter
-    first counted, in microseconds from 1 (0: not yet). 16 bytes a key and 4 a counter.
+    """What is known of each key beside its counts. 16 bytes a key and 4 a counter.
+
+    ``window``: int64, the window it is in; ``reported``: uint64, a bit a rule, what was said of it in this window;
+    ``began``: uint32 (capacity, counters), when in this window each counter first counted, in microseconds from 1 (0:
+    not yet).
     """
 
     window: NDArray[np.int64]
@@ -21,7 +23,7 @@ class Standings(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """By hit, in order of rows: the row, the rule's number, the key's window, and when the count began in it (UTC ns)."""
+    """By hit, in order of rows: row, rule's number, the key's window, and when the count began in it (UTC ns)."""
 
     row: NDArray[np.int64]
     rule: NDArray[np.int64]
@@ -45,7 +47,7 @@ def standings(capacity: int, counters: int) -> Standings:
     )
 
 
-def judge(  # noqa: PLR0917 - a batch, its counts, the rules and the state
+def judge(
     slots: NDArray[np.int32],
     turned: NDArray[np.bool_],
     times: NDArray[np.int64],

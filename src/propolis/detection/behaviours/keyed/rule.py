@@ -1,8 +1,8 @@
 """Rules about counters: one YAML file each in ``rules/``, shaped like every other rule, with examples of its family.
 
-An example is a list of runs of rows of one source: fields of the family (:data:`FIELDS`), of which ``1..40`` means one row
-for each number (of two such fields, one row for each pair), ``times`` repeats the run, and ``every`` is the time between
-rows, in seconds.
+An example is a list of runs of rows of one source: fields of the family (:data:`FIELDS`), of which ``1..40`` means one
+row for each number (of two such fields, one row for each pair), ``times`` repeats the run, and ``every`` is the time
+between rows, in seconds.
 """
 
 import itertools
@@ -168,6 +168,6 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs leave it out
             raise yaml.composer.ComposerError(None, None, "an alias; write it out", mark)
         return super().compose_node(parent, index)

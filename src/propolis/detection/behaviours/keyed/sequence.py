@@ -1,7 +1,7 @@
 """Sequence: how far a source went along scan, attempt, confirmed, in this order and within a day.
 
-The order is what an intruder cannot skip (Hutchins, Cloppert & Amin, 2011: the kill chain): one who looks, then tries, then
-uses what a decoy gave is the same hand at work, whatever each step was worth alone.
+The order is what an intruder cannot skip (Hutchins, Cloppert & Amin, 2011: the kill chain): one who looks, then tries,
+then uses what a decoy gave is the same hand at work, whatever each step was worth alone.
 """
 
 from typing import ClassVar

@@ -65,7 +65,7 @@ def hash_texts(column: pa.Array, key: Key) -> NDArray[np.uint64]:
 
 
 # The kernels below carry no annotations: numba infers their types, and arrays go in by place.
-# ruff: noqa: ANN001, ANN202, PLR0917
+# ruff: noqa: ANN001, ANN202
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 

@@ -1,8 +1,8 @@
 """How many different things: sketches small enough for every source to have one.
 
-A bitmap of 128 bits counts up to some hundred (linear counting: Whang, Vander-Zanden & Taylor, 1990); 64 registers count
-millions with 13 % error (HyperLogLog: Flajolet, Fusy, Gandouet & Meunier, 2007). A thing is its hash under a secret, so
-nobody can choose things that count as one.
+A bitmap of 128 bits counts up to some hundred (linear counting: Whang, Vander-Zanden & Taylor, 1990); 64 registers
+count millions with 13 % error (HyperLogLog: Flajolet, Fusy, Gandouet & Meunier, 2007). A thing is its hash under a
+secret, so nobody can choose things that count as one.
 """
 
 import math
@@ -49,7 +49,7 @@ def estimate(registers: NDArray[np.uint8]) -> int:
 
 
 # The kernels below carry no annotations: numba infers their types, and arrays go in by place.
-# ruff: noqa: ANN001, ANN202
+# ruff: noqa: ANN001, ANN201
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 

@@ -78,9 +78,7 @@ class State:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return (
-            sum(array.nbytes for _, array in self._arrays()) + self.keys.places.nbytes
-        )
+        return sum(array.nbytes for _, array in self._arrays()) + self.keys.places.nbytes
 
     def to_bytes(self) -> bytes:
         """The state as bytes. O(keys)."""

@@ -1,10 +1,10 @@
 """Who is being watched: a bounded table from a 16-byte key to a slot in the arrays of every behaviour.
 
 Forgetting is second chance with a counter (GCLOCK, Smith 1978): each visit earns a key one credit, up to
-:data:`MOST_CREDIT`; when there is no room, a hand goes round, takes a credit from each it passes, and the first that has
-none gives its slot up. So a newcomer is safe for a whole round, a flood of forged sources that are seen once pushes out
-one another, and who comes again stays. Keys are hashed under a secret (:mod:`.siphash`), so collisions cannot be aimed.
-40 bytes a key with its share of the index; 50 ns a row.
+:data:`MOST_CREDIT`; when there is no room, a hand goes round, takes a credit from each it passes, and the first that
+has none gives its slot up. So a newcomer is safe for a whole round, a flood of forged sources that are seen once
+pushes out one another, and who comes again stays. Keys are hashed under a secret (:mod:`.siphash`), so collisions
+cannot be aimed. 40 bytes a key with its share of the index; 50 ns a row.
 """
 
 from typing import NamedTuple
@@ -76,7 +76,7 @@ def fill(keys: Table, entries: NDArray[np.void]) -> bool:
 
 
 # The kernels below carry no annotations: numba infers their types, and arrays go in by place.
-# ruff: noqa: ANN001, ANN202
+# ruff: noqa: ANN001, ANN202, PLR0917
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 

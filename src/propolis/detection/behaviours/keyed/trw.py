@@ -3,13 +3,13 @@
 Each first contact of a source either succeeds or fails. An ordinary source succeeds with probability theta0, a scanner
 with theta1. The logarithm of the likelihood ratio walks up with each failure and down with each success, until it
 reaches log(beta / alpha), where a scan is certain up to a probability alpha of being wrong, or falls to
-log((1 - beta) / (1 - alpha)), where the source is ordinary (Wald, 1947); there the walk waits, so that a source which has
-proved itself has that much credit when its network fails. The count is the
-number of nines: n says that alpha is at most 10^-n. So a rule's threshold is its price in false alarms.
+log((1 - beta) / (1 - alpha)), where the source is ordinary (Wald, 1947); there the walk waits, so that a source which
+has proved itself has that much credit when its network fails. The count is the number of nines: n says that alpha is
+at most 10^-n. So a rule's threshold is its price in false alarms.
 
 Two walks are taken. ``scan`` has the paper's parameters, and looks at failures that share their port or their target
-with the source's others (:mod:`.fan`), as a scan's do: with 4 nines it takes eight connections. ``scatter`` looks at all,
-against a peer-to-peer client, whose peers are scattered and often gone: it takes 26 to 5 nines.
+with the source's others (:mod:`.fan`), as a scan's do: with 4 nines it takes eight connections. ``scatter`` looks at
+all, against a peer-to-peer client, whose peers are scattered and often gone: it takes 26 to 5 nines.
 """
 
 import math
@@ -70,7 +70,17 @@ class Walk:
     ) -> None:
         """Write the nines after each step up."""
         ups, downs = self.steps(facts, given)
-        _count(np.flatnonzero(ups | downs | turned), slots, turned, ups, downs, self.up, self.down, columns["walk"], counts)
+        _count(
+            np.flatnonzero(ups | downs | turned),
+            slots,
+            turned,
+            ups,
+            downs,
+            self.up,
+            self.down,
+            columns["walk"],
+            counts,
+        )
 
     def plain(
         self, facts: Flows, slots: NDArray[np.int32], turned: NDArray[np.bool_], given: Given

@@ -3,10 +3,12 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from batches import BEGIN
 from propolis.clock import SECOND
+from propolis.detection.behaviours.keyed import Family
 from propolis.events import Connection, CredentialTried, Interaction, RequestReceived, pack, shard_of
 from propolis.events import flow as flows
 from propolis.events import interaction as interactions
@@ -144,3 +146,27 @@ def _finding(seconds: int, grade: str) -> Finding:
         lures=("ssh",),
         evidence=(Evidence("0", time, 1, 0, "x"),),
     )
+
+
+def counts_of(family: Family, counter: str, rows: list[Row]) -> list[int]:
+    """What a counter makes of the rows of one source, from fresh state."""
+    facts = family.read(batch_of_family(family.name, rows), np.array([1, 2], np.uint64))
+    slots, turned = np.zeros(facts.count, np.int32), np.zeros(facts.count, np.bool_)
+    turned[:1] = True
+    given: dict[str, Any] = {}
+    for one in family.counters:
+        given[one.name] = np.zeros(facts.count, np.int32)
+        one.count(facts, slots, turned, one.columns(1), given, given[one.name])
+    return list(given[counter].tolist())
+
+
+def visits(*runs: dict[str, Any]) -> list[Row]:
+    """Rows of flows: each run's fields, ``times`` of them, ``every`` so many seconds."""
+    rows, now = list[Row](), 0
+    for run in runs:
+        fields = {"target": 1, "port": 443, "outcome": "established", "protocol": 6, **run}
+        every, times = fields.pop("every", 1), fields.pop("times", 1)
+        for _ in range(times):
+            rows.append((now, dict(fields)))
+            now += every
+    return rows

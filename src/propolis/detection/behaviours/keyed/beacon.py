@@ -2,12 +2,13 @@
 
 Malware asks its master at intervals, give or take a little jitter (Hu, Jang, Stoecklin et al., BAYWATCH, 2016). The
 period is the smoothed interval; a visit is on time if it comes within a tenth of one, two or three periods (beats may
-be missed). The first contact is no visit. Each visit on time counts one, each off time halves the count. Of the
-services a source goes back to, the four most regular are kept, the least regular gives way (after Misra & Gries,
-1982).
+be missed). The first contact is no visit. Each visit on time counts one, each off time halves the count.
+
+Four services of a source are on trial at a time. One that keeps no time, or does not come back, or has been told long
+enough, makes room for the next: among many services a beacon is found later, but found.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numba import njit
@@ -27,7 +28,10 @@ MOST_BEATS = 3
 TOLERANCE = 10
 """A visit may be early or late by this part of a period, and by :data:`SLACK` ticks more."""
 SLACK = 5
-MOST_RUN = 10_000
+PATIENCE = 36_000
+"""Ticks, and four periods more: so long a service is waited for."""
+MOST_RUN = 48
+"""A run that long has been told, and makes room."""
 _CELL = np.dtype([("service", np.uint32), ("last", np.uint32), ("period", np.uint32), ("run", np.uint32)])
 
 
@@ -72,31 +76,38 @@ class Beacon:
             now = facts.time.item(row) // TICK % 2**32
             cell = next((one for one in reversed(cells) if one["service"] == service), None)
             if cell is not None:
-                counts[row] = _visit(cell, now, self.most)
+                counts[row] = _visit(cell, now)
                 continue
-            weakest = min(cells, key=lambda one: one["run"])
-            if weakest["run"] > 1:
-                weakest["run"] -= 1
-            else:
+            weakest = min(cells, key=lambda one: (one["run"], one["last"]))
+            if now - weakest["last"] > PATIENCE + 4 * weakest["period"] or weakest["service"] == 0:
                 weakest.update(service=service, last=now, period=0, run=0)
         return counts
 
 
-def _visit(cell: dict[str, Any], now: int, most: int) -> int:
-    gap = now - cell["last"]
-    cell["last"] = now if gap > 0 else cell["last"]
+def _visit(cell: dict[str, int], now: int) -> int:
+    gap, period = now - cell["last"], cell["period"]
+    cell["last"] = max(now, cell["last"])
     if gap < SHORTEST:
         return 0
-    beats = (gap + cell["period"] // 2) // cell["period"] if cell["period"] else 0
-    off = abs(gap - beats * cell["period"])
-    if 1 <= beats <= MOST_BEATS and off <= cell["period"] // TOLERANCE + SLACK:
-        cell["period"] += (gap // beats - cell["period"]) >> 3
-        cell["run"] = min(cell["run"] + 1, most)
-        return int(cell["run"])
+    beats = (gap + period // 2) // period if period else 0
+    if 1 <= beats <= MOST_BEATS and abs(gap - beats * period) <= period // TOLERANCE + SLACK:
+        cell["period"] += (gap // beats - period) >> 3
+        cell["run"] += 1
+        run = cell["run"]
+        if run == MOST_RUN:
+            cell.update(service=0, last=0, period=0, run=0)
+        return run
     cell["run"] >>= 1
-    if cell["run"] == 0:
+    if cell["run"] == 0 and period:
+        cell.update(service=0, last=0, period=0, run=0)
+    elif cell["run"] == 0:
         cell["period"] = gap
     return 0
+
+
+@njit(cache=True)
+def _free(cell):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    cell.service, cell.last, cell.period, cell.run = 0, 0, 0, 0
 
 
 @njit(cache=True)
@@ -109,10 +120,15 @@ def _come(cell, now):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - 
     beats = (gap + period // 2) // period if period else 0
     if 1 <= beats <= MOST_BEATS and abs(gap - beats * period) <= period // TOLERANCE + SLACK:
         cell.period = np.uint32(period + ((gap // beats - period) >> 3))
-        cell.run = np.uint32(min(cell.run + 1, MOST_RUN))
-        return np.int64(cell.run)
+        cell.run += np.uint32(1)
+        run = np.int64(cell.run)
+        if run == MOST_RUN:
+            _free(cell)
+        return run
     cell.run = np.uint32(np.int64(cell.run) >> 1)
-    if cell.run == 0:
+    if cell.run == 0 and period:
+        _free(cell)
+    elif cell.run == 0:
         cell.period = np.uint32(gap)
     return 0
 
@@ -130,7 +146,8 @@ def _way(ways, service):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 def _weakest(ways):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     weakest = 0
     for way in range(1, WAYS):
-        if ways[way].run < ways[weakest].run:
+        run, least = ways[way].run, ways[weakest].run
+        if run < least or (run == least and ways[way].last < ways[weakest].last):
             weakest = way
     return weakest
 
@@ -142,8 +159,7 @@ def _count(slots, turned, times, services, first, cells, counts):  # type: ignor
         service = np.uint32(services[row] >> np.uint64(32))
         if turned[row]:
             for way in range(WAYS):
-                cell = cells[slot, way]
-                cell.service, cell.last, cell.period, cell.run = 0, 0, 0, 0
+                _free(cells[slot, way])
         if first[row]:
             continue
         way = _way(cells[slot], service)
@@ -151,7 +167,6 @@ def _count(slots, turned, times, services, first, cells, counts):  # type: ignor
             counts[row] = _come(cells[slot, way], now)
             continue
         cell = cells[slot, _weakest(cells[slot])]
-        if cell.run > 1:
-            cell.run = np.uint32(np.int64(cell.run) - 1)
-        else:
+        waited = np.int64(now) - np.int64(cell.last)
+        if cell.service == 0 or waited > PATIENCE + 4 * np.int64(cell.period):
             cell.service, cell.last, cell.period, cell.run = service, now, np.uint32(0), np.uint32(0)

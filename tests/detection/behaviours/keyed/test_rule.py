@@ -44,7 +44,7 @@ def test_every_counter_but_the_memory_of_contacts_has_a_rule() -> None:
         (b"outcome: refused", b"colour: red", r"examples.match\[1\].*colour"),
         (b"1..6", b"1..5000", "examples.match.*2000 rows"),
         (b"every: 3600}]", b"every: -1}]", "whole numbers"),
-        (b"level:", b"levle:", "levle"),
+        (b"level:", b"lvl:", "lvl"),
         (b"title: Slow scan", b"title: [", "line"),
         (b"tags: [attack", b"tags: &t [*t, attack", "alias"),
     ],

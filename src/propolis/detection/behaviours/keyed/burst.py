@@ -43,7 +43,7 @@ class Burst:
     def columns(self, capacity: int) -> Columns:
         """``pace``: what is expected of a source.
 
-        ``minute``: the present one since the epoch; ``flows``: in it so far; ``mean`` and ``sum``: 256ths of a flow;
+        ``minute``: the present one since the epoch; ``flows``: in it so far; ``mean`` and ``sum``: in parts of :data:`ONE`;
         ``known``: how many minutes are.
         """
         return {"pace": np.zeros(capacity, _PACE)}
@@ -91,13 +91,13 @@ class Burst:
 
 
 def allowed(mean: int) -> int:
-    """What a minute may have, in 256ths of a flow, when ``mean`` is expected."""
+    """What a minute may have, in parts of :data:`ONE`, when ``mean`` is expected."""
     return 2 * max(mean, LEAST)
 
 
 @njit(cache=True)
 def _close(own, flows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
-    """A minute ended with this many 256ths of flows."""
+    """A minute ended with this many flows, in parts of :data:`ONE`."""
     expected = np.int64(max(own.mean, LEAST))
     if own.known >= WARM:
         own.sum = min(max(0, own.sum + flows - 2 * expected), MOST_SUM)

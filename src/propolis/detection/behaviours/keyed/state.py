@@ -29,7 +29,7 @@ MAX_BYTES = 1 << 33
 """No state is larger than this when decompressed."""
 
 _DIGEST = 16
-_WORD = Annotated[int, Meta(ge=0, lt=1 << 63)]
+_WORD = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Layout(msgspec.Struct, frozen=True):

@@ -2,9 +2,9 @@
 
 Forgetting is second chance with a counter (GCLOCK, Smith 1978): each visit earns a key one credit, up to
 :data:`MOST_CREDIT`; when there is no room, a hand goes round, takes a credit from each it passes, and the first that
-has none gives its slot up. So a newcomer is safe for a whole round, a flood of forged sources that are seen once
-pushes out one another, and who comes again stays. Keys are hashed under a secret (:mod:`.siphash`), so collisions
-cannot be aimed. 40 bytes a key with its share of the index; 50 ns a row.
+has none gives its slot up. So a newcomer is safe for a whole round, who comes oftener than once in as many strangers
+as there is room for stays, and a flood of forged sources that are seen once pushes out its own. Keys are hashed under
+a secret (:mod:`.siphash`), so collisions cannot be aimed. 40 bytes a key with its share of the index; 40 ns a row.
 """
 
 from typing import NamedTuple

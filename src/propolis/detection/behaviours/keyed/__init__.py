@@ -3,6 +3,7 @@
 from propolis.detection.behaviours.keyed.catalogue import FAMILIES, FLOW, GRADE, KEY, LOGIN, NAME, Family
 from propolis.detection.behaviours.keyed.counter import Counter, Facts
 from propolis.detection.behaviours.keyed.engine import CounterEngine
+from propolis.detection.behaviours.keyed.lane import LaneCounters, LaneState
 from propolis.detection.behaviours.keyed.rule import CountRule, load
 from propolis.detection.behaviours.keyed.state import State
 
@@ -18,6 +19,8 @@ __all__ = [
     "CounterEngine",
     "Facts",
     "Family",
+    "LaneCounters",
+    "LaneState",
     "State",
     "load",
 ]

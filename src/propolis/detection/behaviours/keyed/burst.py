@@ -43,8 +43,8 @@ class Burst:
     def columns(self, capacity: int) -> Columns:
         """``pace``: what is expected of a source.
 
-        ``minute``: the present one since the epoch; ``flows``: in it so far; ``mean`` and ``sum``: in parts of :data:`ONE`;
-        ``known``: how many minutes are.
+        ``minute``: the present one since the epoch; ``flows``: in it so far; ``mean`` and ``sum``: in parts of
+        :data:`ONE`; ``known``: how many minutes are.
         """
         return {"pace": np.zeros(capacity, _PACE)}
 

@@ -9,7 +9,6 @@ import random
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from propolis.detection.behaviours.keyed.catalogue import FAMILIES, FLOW, GRADE, KEY, LOGIN, NAME, Family
 from propolis.detection.behaviours.keyed.engine import CounterEngine
@@ -77,8 +76,9 @@ class LaneCounters:
     ) -> tuple[Finding, ...]:
         """Of a batch of :data:`propolis.events.interaction.SCHEMA`, in which the rules have ``found`` that."""
         new: tuple[Finding, ...] = ()
+        kinds = batch.column("kind").unique().to_pylist()
         for kind, family in _SPOKEN:
-            if pc.any(pc.equal(batch.column("kind"), kind)).as_py():
+            if kind in kinds:
                 new += self._step(family, batch, state, now, sequence)
         return new + self._step(GRADE, found + new, state, now, sequence)
 

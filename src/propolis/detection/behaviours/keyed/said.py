@@ -8,24 +8,28 @@ from numpy.typing import NDArray
 from propolis.events.flow import CLASSES
 
 _CLASSES = pa.array(CLASSES, pa.string())
+_FORGEABLE = pa.scalar(CLASSES[0])
+_UNKNOWN = pa.scalar(0, pa.int32())
+_CITED = ("id", "time", "source_ip", "evidence_class", "sensor", "shard", "lure")
 
 
 class Said:
     """Rows of ``kind`` of :data:`propolis.events.interaction.SCHEMA`, counted by source; none that could be forged.
 
-    O(rows of the batch) to choose, the rest O(rows of the kind).
+    ``columns`` are kept of the batch beside those that are cited. O(rows of the batch) to choose, the rest O(rows of
+    the kind); 100 µs for a few. Constants are Arrow's before they are compared: making one costs 60 µs.
     """
 
-    def __init__(self, batch: pa.RecordBatch, kind: str) -> None:
+    def __init__(self, batch: pa.RecordBatch, kind: pa.Scalar, columns: tuple[str, ...]) -> None:
         wanted = pc.and_(
-            pc.equal(batch.column("kind"), kind), pc.not_equal(batch.column("evidence_class"), CLASSES[0])
+            pc.equal(batch.column("kind"), kind), pc.not_equal(batch.column("evidence_class"), _FORGEABLE)
         )
         self.rows: NDArray[np.int64] = np.flatnonzero(np.asarray(wanted))
-        self.batch: pa.RecordBatch = batch.take(pa.array(self.rows))
+        self.batch: pa.RecordBatch = batch.select([*_CITED, *columns]).take(pa.array(self.rows))
         self.count = len(self.rows)
-        self.time: NDArray[np.int64] = np.asarray(self.batch.column("time").cast(pa.int64()))
+        self.time: NDArray[np.int64] = np.asarray(self.batch.column("time").view(pa.int64()))
         self.source = self.key = words(self.batch.column("source_ip"))
-        codes = pc.fill_null(pc.index_in(self.batch.column("evidence_class"), _CLASSES), 0)
+        codes = pc.index_in(self.batch.column("evidence_class"), _CLASSES).fill_null(_UNKNOWN)
         self.evidence: NDArray[np.uint8] = np.asarray(codes).astype(np.uint8)
 
     def event(self, row: int) -> tuple[bytes, int]:

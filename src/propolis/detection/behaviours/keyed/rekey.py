@@ -33,7 +33,7 @@ def key_of(kind: KeyKind, *values: bytes) -> bytes:
 
 
 def of_interactions(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The keys in a batch of :data:`propolis.events.interaction.SCHEMA`; 5 µs each, none for what could be forged."""
+    """The keys in a batch of :data:`propolis.events.interaction.SCHEMA`; 7 µs each, none for what could be forged."""
     kinds = batch.column("kind").to_pylist()
     classes = batch.column("evidence_class").to_pylist()
     found: list[tuple[int, KeyKind, bytes]] = []

@@ -149,15 +149,19 @@ def _finding(seconds: int, grade: str) -> Finding:
 
 
 def counts_of(family: Family, counter: str, rows: list[Row]) -> list[int]:
-    """What a counter makes of the rows of one source, from fresh state."""
+    """What a counter makes of the rows of one source, from fresh state; its plain reference must say the same."""
     facts = family.read(batch_of_family(family.name, rows), np.array([1, 2], np.uint64))
     slots, turned = np.zeros(facts.count, np.int32), np.zeros(facts.count, np.bool_)
     turned[:1] = True
     given: dict[str, Any] = {}
     for one in family.counters:
-        given[one.name] = np.zeros(facts.count, np.int32)
-        one.count(facts, slots, turned, one.columns(1), given, given[one.name])
-    return list(given[counter].tolist())
+        counts = np.zeros(facts.count, np.int32)
+        one.count(facts, slots, turned, one.columns(1), given, counts)
+        if one.name == counter:
+            assert counts.tolist() == one.plain(facts, slots, turned, given)
+            return list(counts.tolist())
+        given[one.name] = counts
+    raise AssertionError(f"{family.name} has no {counter}")
 
 
 def visits(*runs: dict[str, Any]) -> list[Row]:

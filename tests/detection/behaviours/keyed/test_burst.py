@@ -1,3 +1,6 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from facts import counts_of, visits
 from propolis.detection.behaviours.keyed import FLOW
 from propolis.detection.behaviours.keyed.burst import WARM
@@ -34,3 +37,16 @@ def test_a_burst_does_not_teach_to_expect_it() -> None:
     again = [{"every": 0, "times": 300}, {"every": 60}] * 3
     counts = counts_of(FLOW, "burst", visits(USUAL, *again, {"every": 0, "times": 300}))
     assert counts[-1] > 10
+
+
+@given(
+    runs=st.lists(
+        st.fixed_dictionaries(
+            {"every": st.sampled_from((0, 1, 7, 20, 90, 600)), "times": st.sampled_from((1, 20, 150, 400))}
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_kernel_and_reference_agree_of_a_source_that_is_known(runs: list[dict[str, int]]) -> None:
+    assert len(counts_of(FLOW, "burst", visits(USUAL, *runs))) >= USUAL["times"]

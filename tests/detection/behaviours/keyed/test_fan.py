@@ -1,3 +1,6 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from facts import counts_of, visits
 from propolis.detection.behaviours.keyed import FLOW, LOGIN
 from propolis.detection.behaviours.keyed.sketch import MOST
@@ -40,3 +43,18 @@ def test_one_secret_for_many_users_is_spraying() -> None:
     assert counts_of(LOGIN, "spraying", rows)[:3] == [1, 2, 3]
     rows = [(n, {"user": "root", "secret": f"{n}"}) for n in range(20)]
     assert max(counts_of(LOGIN, "spraying", rows)) == 1
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(1, 60), st.integers(1, 3), st.sampled_from(("refused", "refused", "established"))
+        ),
+        max_size=150,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_kernel_and_reference_agree_of_a_mixed_fan(rows: list[tuple[int, int, str]]) -> None:
+    mixed = visits(*({"target": target, "port": port, "outcome": outcome} for target, port, outcome in rows))
+    for fan in ("horizontal", "vertical"):
+        assert len(counts_of(FLOW, fan, mixed)) == len(rows)

@@ -16,6 +16,7 @@ Connections until the verdict count all of a scanner's flows.
 import argparse
 import json
 import random
+import shutil
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -340,10 +341,13 @@ def generated(ordinary: int, scanners: int, seed: int) -> dict[str, Any]:
 
 def real(data: Path) -> dict[str, Any]:
     """The labelled scans of ``data``, and who was flagged elsewhere."""
-    labelled, other, connections = {}, {}, []
+    labelled, other, connections, unread = {}, {}, [], list[str]()
     for path in sorted((data / "flows").rglob("*")) + sorted((data / "pcaps").rglob("*scan*.pcap")):
         reader = _READERS.get("".join(path.suffixes[-1:]))
         if reader is None or (path.suffix == ".log" and path.name != "conn.log"):
+            continue
+        if reader is capture and not shutil.which("tshark"):
+            unread.append(str(path.relative_to(data)))
             continue
         flows = sorted(reader(path), key=lambda flow: flow.time)
         if not flows:
@@ -357,7 +361,12 @@ def real(data: Path) -> dict[str, Any]:
         labelled[name] = verdicts.rule.get(scanner, "")
         if scanner in verdicts.when:
             connections.append(_until(flows, scanner, verdicts.when[scanner]))
-    return {"labelled": labelled, "flagged_elsewhere": other, "connections": connections}
+    return {
+        "labelled": labelled,
+        "flagged_elsewhere": other,
+        "connections": connections,
+        "unread_without_tshark": unread,
+    }
 
 
 def _until(flows: list[Flow], source: str, when: int) -> int:

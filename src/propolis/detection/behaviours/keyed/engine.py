@@ -34,7 +34,7 @@ class CounterEngine:
     At most ``max_keys`` keys are tracked; which is forgotten for want of room is said in :mod:`.table`. ``entropy``
     keys the hashes; sketches depend on it, so two engines may count a little differently.
 
-    Cost of flows: about 130 ns a row and 260 bytes a source; of a finding, 10 µs.
+    Cost of flows: about 170 ns a row and 266 bytes a source (``bench/flow_speed.py``); of a finding, 10 µs.
     """
 
     def __init__(

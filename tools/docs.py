@@ -3,6 +3,7 @@
 ``make docs`` runs it; ``tests/tree/test_reference.py`` fails while a page is not what this module would write.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from msgspec.inspect import (
 
 from propolis import notes
 from propolis.config import Config
-from propolis.events import KINDS
+from propolis.events import KINDS, flow, key
 from propolis.events.interaction import SCHEMA, VERSION
 from propolis.flaws.file import Flaw
 
@@ -73,6 +74,15 @@ def events() -> str:
         having = [kind.__name__ for kind in KINDS if column.name in kind.__struct_fields__]
         null = "yes" if column.nullable else "no"
         lines.append(f"| `{column.name}` | {column.type} | {null} | {', '.join(having) or 'every event'} |")
+    for module, name, codes in (
+        (flow, "flow", {"outcome": flow.OUTCOMES, "evidence_class": flow.CLASSES}),
+        (key, "key", {"kind": key.KEY_KINDS, "evidence_class": flow.CLASSES}),
+    ):
+        lines += ["", f"# The class `{name}`, version {module.VERSION}", "", _prose(module.__doc__), ""]
+        lines += ["| column | Arrow type | codes |", "|---|---|---|"]
+        for column in module.SCHEMA:
+            listed = ", ".join(f"{place} {code}" for place, code in enumerate(codes.get(column.name, ())))
+            lines.append(f"| `{column.name}` | {column.type} | {listed} |")
     return "\n".join(lines) + "\n"
 
 
@@ -137,6 +147,11 @@ def _meaning(kind: Any) -> str:
 
 def _line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("``", "`").replace("|", "\\|")
+
+
+def _prose(text: str | None) -> str:
+    """A docstring's paragraphs, without the roles that only Python's readers know."""
+    return re.sub(r":\w+:`[~.]*([^`]*)`", r"`\1`", (text or "").strip().replace("``", "`"))
 
 
 def _table(name: str, field: Any) -> Iterator[str]:

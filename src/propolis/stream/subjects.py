@@ -17,6 +17,8 @@ LURES = "lures"
 
 FLAW = "flaw."
 """Before a lure's id: its key in the bucket ``lures``."""
+RULE = "rule."
+"""Before a detection rule's id: its key in the same bucket."""
 CANARY = "canary.key"
 """The key, in the same bucket, of the installation's canaries."""
 

@@ -49,6 +49,19 @@ LURES: tuple[tuple[str, str, str], ...] = (
     ("draft", "Have a language model draft a lure from a CVE text.", "propolis.cli.draft:draft"),
 )
 
+RULES: tuple[tuple[str, str, str], ...] = (
+    # name, what it does, where it is
+    ("list", "Every rule that is live, and its hits.", "propolis.cli.rules:show"),
+    ("test", "Run the examples that stand in rule files.", "propolis.cli.rules:test"),
+    ("lint", "What a careful reader would say of rule files.", "propolis.cli.rules:lint"),
+    ("explain", "A rule in words; with an event, which parts hold.", "propolis.cli.rules:explain"),
+    ("backtest", "What a rule would have found in the events of the past.", "propolis.cli.backtest:backtest"),
+    ("push", "Sign rules and push them to every detector, on trial.", "propolis.cli.promote:push"),
+    ("promote", "Let a pushed rule's findings count.", "propolis.cli.promote:promote"),
+    ("rollback", "Undo the newest push of a rule.", "propolis.cli.promote:rollback"),
+    ("coverage", "Techniques of ATT&CK that are looked for.", "propolis.cli.rules:coverage"),
+)
+
 app = App(
     name="propolis",
     version=__version__,
@@ -63,6 +76,12 @@ lures = App(
     name="lures", help="Vulnerability lures: test them, push them to every sensor, go back.", group="Lures"
 )
 
+rules = App(
+    name="rules",
+    help="Detection rules: test them on examples and the past, push them, go back.",
+    group="Rules",
+)
+
 for group, name, what, where in COMMANDS:
     app.command(where, name=name, help=what, group=group)
 for name in ("show", "add", "revoke", "why"):
@@ -71,7 +90,10 @@ defence.command("propolis.cli.decisions:arm", name="arm")
 defence.command("propolis.cli.decisions:stand_down", name="stand-down")
 for name, what, where in LURES:
     lures.command(where, name=name, help=what)
+for name, what, where in RULES:
+    rules.command(where, name=name, help=what)
 app.command(lures)
+app.command(rules)
 app.command(decisions)
 app.command(defence)
 

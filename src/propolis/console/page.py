@@ -16,6 +16,7 @@ from propolis.console.fleet import Fleet
 from propolis.console.found import Found
 from propolis.console.hero import Hero
 from propolis.console.lures import Lures
+from propolis.console.rules import Rules
 from propolis.console.standing import Held, Mode, Refusals
 from propolis.console.visitor import Visitor
 
@@ -44,6 +45,10 @@ def mount(app: Starlette, console: Console) -> None:
     def lures(request: Request) -> None:
         LuresPage(Visitor(console, request.scope[gate.SESSION]))
 
+    @ui.page("/rules")
+    def rules(request: Request) -> None:
+        RulesPage(Visitor(console, request.scope[gate.SESSION]))
+
     ui.run_with(
         app,  # type: ignore[arg-type]  # it asks for no more than a Starlette application has
         title="Propolis",
@@ -71,6 +76,7 @@ class Head:
             ui.label(self._console.config.host_name).classes("dim mono")
             ui.link("Defence", "/").classes("way")
             ui.link("Lures", "/lures").classes("way")
+            ui.link("Rules", "/rules").classes("way")
             self._stream = ui.label().classes("badge")
             self._time = ui.label().classes("faint mono push")
             ui.button("Log out", on_click=self._visitor.leave).props("flat dense no-caps color=grey-5")
@@ -120,3 +126,16 @@ class LuresPage:
     async def _refresh(self) -> None:
         if self._head.refresh():
             await self._lures.refresh()
+
+
+class RulesPage:
+    """One browser's page of the rules."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._head = Head(visitor)
+        self._rules = Rules(visitor.console)
+        ui.timer(REFRESH_SECONDS, self._refresh)
+
+    async def _refresh(self) -> None:
+        if self._head.refresh():
+            await self._rules.refresh()

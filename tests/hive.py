@@ -108,7 +108,7 @@ def process(*arguments: str, **options: object) -> Iterator["subprocess.Popen[by
     """A Python process of ours that is gone when the test is."""
     started = subprocess.Popen(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))},
         **options,  # type: ignore[call-overload]
     )
     try:

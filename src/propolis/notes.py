@@ -223,6 +223,30 @@ class YaraRefused(Note, frozen=True, kw_only=True):
     why: str
 
 
+class RuleLive(Note, frozen=True, kw_only=True):
+    """A detection rule was pushed; it is judged by from now on. ``trial``: what it finds causes nothing yet."""
+
+    id: str
+    version: int
+    trial: bool
+
+
+class RuleRefused(Note, frozen=True, kw_only=True):
+    """A detection rule that was pushed does not go live; what was live before stays."""
+
+    level: ClassVar[str] = "error"
+    id: str
+    why: str
+
+
+class RuleRolledBack(Note, frozen=True, kw_only=True):
+    """An operator went back: this version of a rule is an older one's text; ``repeats`` 0: it was withdrawn."""
+
+    id: str
+    version: int
+    repeats: int
+
+
 counts: Counter[str] = Counter()
 """How often each note was told by this process, by class name; the metrics page shows it."""
 

@@ -25,6 +25,7 @@ from propolis.console import api_token, first_password
 from propolis.console.board import Board
 from propolis.console.console import Console
 from propolis.console.known import Known
+from propolis.console.rulebook import KnownRules
 from propolis.console.session import Attempts, Sessions
 from propolis.console.stage import gated, routes
 from propolis.decisions import Entry
@@ -147,6 +148,7 @@ def lonely(tmp_path: Path, clock: ManualClock) -> Console:
         stream=(stream := Stream(Client(), "nats://127.0.0.1:1", "console")),
         board=Board(clock, config.stream.max_age_seconds),
         known=Known(config, stream, clock),
+        rules=KnownRules(config, stream, clock),
         sessions=Sessions(clock, lambda: f"secret-{next(count)}-of-a-test-that-nobody-guesses"),
         attempts=Attempts(),
     )
@@ -192,6 +194,7 @@ async def live(stream: tuple[Config, Stream, EmbeddedServer]) -> AsyncIterator[C
         stream=connection,
         board=Board(clock, config.stream.max_age_seconds),
         known=Known(config, connection, clock),
+        rules=KnownRules(config, connection, clock),
         sessions=Sessions(clock, lambda: os.urandom(16).hex()),
         attempts=Attempts(),
     )

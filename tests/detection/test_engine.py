@@ -12,7 +12,7 @@ from propolis import notes
 from propolis.clock import SECOND
 from propolis.detection import Engine, State
 from propolis.detection.engine import Knowledge
-from propolis.detection.rules import Rule, Threshold
+from propolis.detection.rules import Rule, RuleSet, Threshold
 from propolis.detection.rules.examples import event, request
 from propolis.events import (
     KINDS,
@@ -28,6 +28,7 @@ from propolis.events.canary import Mint
 from propolis.findings import Finding, decode, encode
 from propolis.flaws.file import Flaw
 from propolis.flaws.index import Catalogue
+from rule_files import rule_of
 
 ATTACKER, OTHER = "203.0.113.9", "2001:db8::9"
 
@@ -316,3 +317,25 @@ def test_warming_leaves_nothing_behind() -> None:
     engine = engine_of()
     engine.warm()
     assert engine.fresh().count == 0
+
+
+def test_other_rules_go_on_with_what_is_known_of_every_source() -> None:
+    engine = engine_of()
+    _, state = step(engine, tries(ATTACKER, 4))
+    grown = RuleSet((*built_in().rules, rule_of("ants", "nest")))
+    engine.adopt(engine.prepare(grown))
+    raw = b"GET /nest?run=1 HTTP/1.1\r\n\r\n"
+    found, state = step(
+        engine, [(ATTACKER, RequestReceived("GET", "/", "", "", raw, 0)), *tries(ATTACKER, 1)], state
+    )
+    assert rules_of(found) == ["ants", "password-guessing"]
+    engine.adopt(engine.prepare(built_in()))
+    assert rules_of(step(engine, tries(ATTACKER, 5), state)[0]) == []
+
+
+def test_what_is_known_of_flaws_and_canaries_outlives_other_rules() -> None:
+    mint = Mint(bytes(32))
+    engine = knowing(mint=mint)
+    engine.adopt(engine.prepare(RuleSet((*built_in().rules, rule_of()))))
+    found, _ = step(engine, [(ATTACKER, CommandRun(f"x {mint.mint('uuid', pack(OTHER))}"))])
+    assert rules_of(found) == ["canary-used"]

@@ -7,6 +7,7 @@ from batches import batch_of, built_in
 from propolis.detection import match
 from propolis.detection.columns import KIND_NAMES, Rows
 from propolis.detection.match import Matcher, judge, values_of
+from propolis.detection.rules import RuleSet
 from propolis.events import (
     ClientIdentified,
     CommandRun,
@@ -18,6 +19,7 @@ from propolis.events import (
     PayloadReceived,
     RequestReceived,
 )
+from rule_files import rule_of
 
 PIECES = (
     "GET ",
@@ -137,3 +139,19 @@ def test_the_summary_of_a_verdict_is_what_was_sent(matcher: Matcher) -> None:
     rows = Rows(batch_of([("192.0.2.7", CredentialTried("root", "hunter2"))]))
     ((_, verdict),) = matcher(rows, np.ones(1, np.bool_))
     assert verdict.summary == "root / hunter2 (password)"
+
+
+def test_rules_that_are_added_or_replaced_are_judged_like_all_at_once() -> None:
+    before = RuleSet((rule_of("bees", "hive"), rule_of("moth", "comb"), built_in().rules[0]))
+    after = RuleSet((before.rules[0], rule_of("moth", "nest"), before.rules[2], rule_of("ants", "hill")))
+    base = Matcher(before)
+    grown = Matcher(after, base.compiled)
+    requests = [f"GET /{word}?run=1 HTTP/1.1\r\n\r\n".encode() for word in ("hive", "comb", "nest", "hill")]
+    batch = batch_of([("192.0.2.1", RequestReceived("GET", "/", "", "", raw, 0)) for raw in requests])
+    rows, counted = Rows(batch), np.ones(len(requests), np.bool_)
+    assert [(row, verdict.rules) for row, verdict in grown(rows, counted)] == [
+        (0, (0,)),
+        (2, (1,)),
+        (3, (3,)),
+    ]
+    assert [(row, verdict.rules) for row, verdict in base(rows, counted)] == [(0, (0,)), (1, (1,))]

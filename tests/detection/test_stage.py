@@ -15,6 +15,7 @@ from hive import SETTINGS, config_of, connected, process, running, serving, unti
 from lure_files import lure_text
 from propolis import findings
 from propolis.clock import SECOND, ManualClock, SystemClock
+from propolis.config import load as load_config
 from propolis.detection import stage as module
 from propolis.detection.stage import Detecting
 from propolis.events import PayloadReceived, RequestReceived, pack, shard_of
@@ -22,8 +23,11 @@ from propolis.events.interaction import encode
 from propolis.findings import Finding
 from propolis.flaws import signature
 from propolis.flaws.publish import Publisher
+from propolis.flaws.signature import RULE
+from propolis.flaws.standing import RULES, Standing, standing_of
 from propolis.stream import EmbeddedServer, Stored, Stream
 from propolis.stream.heartbeat import decode as decode_heartbeat
+from rule_files import rule_text
 
 
 @pytest_asyncio.fixture
@@ -167,28 +171,29 @@ async def test_a_hostile_message_stops_nothing(
     assert "BadMessage" in {note["event"] for note in told}
 
 
-async def test_a_killed_detector_finds_the_same_as_one_that_lived(
-    server: EmbeddedServer, stream: Stream, tmp_path: Path
-) -> None:
-    """Two workers, of whom one is killed again and again; beside it, what one engine finds in one go."""
-    path = tmp_path / "propolis.toml"
+def settings(server: EmbeddedServer, folder: Path) -> Path:
+    """A file for two detectors of their own process."""
+    path = folder / "propolis.toml"
     path.write_text(
         f'[stream]\nurl = "{server.url}"\ncredentials = "{server.credential}"\nmax_bytes = {SETTINGS.max_bytes}\n'
         '[host]\nname = "h"\nlog_json = true\n[detection]\nworkers = 2\ncheckpoint_seconds = 0.2\n'
     )
+    return path
+
+
+def detector(path: Path, worker: int, log: Path) -> Any:
+    arguments = ("-m", "propolis", "detect", "--worker", str(worker), "--config", str(path))
+    return process(*arguments, stderr=log.open("wb"), stdout=subprocess.DEVNULL)
+
+
+async def test_a_killed_detector_finds_the_same_as_one_that_lived(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path
+) -> None:
+    """Two workers, of whom one is killed again and again; beside it, what one engine finds in one go."""
+    path = settings(server, tmp_path)
 
     def start(worker: int, log: str) -> Any:
-        return process(
-            "-m",
-            "propolis",
-            "detect",
-            "--worker",
-            str(worker),
-            "--config",
-            str(path),
-            stderr=(tmp_path / log).open("wb"),
-            stdout=subprocess.DEVNULL,
-        )
+        return detector(path, worker, tmp_path / log)
 
     def has_started(log: str) -> bool:
         return "StageStarted" in (tmp_path / log).read_text()
@@ -258,3 +263,49 @@ async def test_a_yara_rule_that_is_saved_judges_from_then_on(
     async with running(module.run(config, 0, SystemClock())):
         (folder / "bot.yar").write_text('rule bot { strings: $a = "zyx-bot-marker" condition: $a }')
         await until(is_found)
+
+
+async def test_two_detectors_judge_by_a_pushed_rule_at_once_and_forget_nothing(
+    server: EmbeddedServer, stream: Stream, tmp_path: Path
+) -> None:
+    """Two processes: a rule goes live in both while they run; who was reported before is not reported again."""
+    path = settings(server, tmp_path)
+    config = load_config(path)
+    signature.ensure_own_key(config)
+    private = signature.read_key(signature.own_key(config))
+    publisher = Publisher(stream, private, [signature.public_text(private)], SystemClock(), RULE)
+    sources = [f"198.18.0.{number}" for number in range(40)]
+
+    async def standings() -> list[Standing]:
+        beats = [await stream.get("sensors", f"detect.h.{worker}") for worker in range(2)]
+        said = [standing_of(decode_heartbeat(beat).figures, RULES) for beat in beats if beat is not None]
+        return [standing for standing in said if standing is not None]
+
+    async def told(rule: str) -> bool:
+        return {one.source for one in await found(stream) if one.rule == rule} >= set(sources)
+
+    async def are_up() -> bool:
+        return len(await standings()) == 2
+
+    async def is_live() -> bool:
+        said = await standings()
+        return len(said) == 2 and all(one.sequence >= pushed.sequence and one.pushed == 1 for one in said)
+
+    with detector(path, 0, tmp_path / "zero"), detector(path, 1, tmp_path / "one"):
+        await until(are_up, 90)
+        for source in sources:
+            await publish(stream, 1, source, 5)
+        await until(lambda: told("password-guessing"), 60)
+        pushed = await publisher.push("ants", rule_text("ants", "nest"))
+        await until(is_live, 10)
+        for source in sources:
+            raw = b"GET /nest?run=1 HTTP/1.1\r\nHost: h\r\n\r\n"
+            asked = (source, RequestReceived("GET", "/nest", "h", "", raw, 0))
+            rows = [asked, *tries(source, 5)]
+            data = encode(batch_of(rows, begin=BEGIN + SECOND, evidence_class="dialogue"))
+            await stream.insist(f"events.interaction.{lane(source)}", data, message_id=f"later.{source}")
+        await until(lambda: told("ants"), 60)
+    seen = Counter((finding.rule, finding.source) for finding in await found(stream))
+    assert {seen[rule, source] for rule in ("ants", "password-guessing") for source in sources} == {1}
+    (grade,) = {finding.grade for finding in await found(stream) if finding.rule == "ants"}
+    assert grade == "seen"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from batches import BEGIN, batch_of, built_in, engine_of, opens, tries
 from propolis.clock import SECOND
 from propolis.detection import Engine, RuleSet, State
-from propolis.detection.state import MAGIC
+from propolis.detection.reported import bits
+from propolis.detection.state import MAGIC, Layout
 from propolis.errors import CodecError
 from propolis.events import CommandRun
 from propolis.findings import Finding
@@ -174,3 +175,16 @@ def test_one_batch_of_a_wrong_clock_does_not_empty_the_table() -> None:
     _, state = engine.step(batch_of(opens("203.0.113.1", 22), begin=BEGIN + 10**6 * SECOND), state, 0, 8)
     _, state = engine.step(batch_of(opens("203.0.113.2", 22), begin=BEGIN + SECOND), state, 0, 9)
     assert state.count == len(SOURCES) + 2
+
+
+def test_other_rules_take_over_what_was_reported_by_those_that_stay() -> None:
+    engine = engine_of()
+    _, state = engine.step(batch_of(tries("192.0.2.1", 6)), engine.fresh(), 0, 1)
+    before = state.reported[:1].copy()
+    names = engine.layout.rules
+    moved = Layout(("new", *reversed(names)), engine.layout.window_seconds, engine.layout.max_sources)
+    state.adopt(moved)
+    told = {moved.rules[number] for number in bits(tuple(state.reported[0].tolist()))}
+    assert told == {names[number] for number in bits(tuple(before[0].tolist()))} != set()
+    state.adopt(engine.layout)
+    assert (state.reported[:1] == before).all()

@@ -5,8 +5,8 @@ import pytest
 
 from lure_files import lure_text, write_lure
 from propolis.errors import PropolisError
+from propolis.flaws import intake, signature
 from propolis.flaws import shelf as shelves
-from propolis.flaws import signature
 from propolis.flaws.file import Flaw, FlawError
 from propolis.flaws.shelf import Shelf
 from propolis.flaws.signature import Envelope
@@ -150,7 +150,7 @@ def test_a_file_whose_tests_fail_does_not_go_live(shelf: Shelf, tmp_path: Path) 
 
 
 def test_pushed_lures_are_bounded(shelf: Shelf, push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelves, "MAX_PUSHED", 1)
+    monkeypatch.setattr(intake, "MAX_PUSHED", 1)
     shelf.take([push("a", 1, "first")])
     (note,) = shelf.take([push("b", 1, "first")])
     assert note == LureRefused(id="b", why="there are 1 pushed lures already")

@@ -57,6 +57,19 @@ NOVEL: tuple[tuple[str, str, str], ...] = (
     ("draft", "Write a rule or a lure of it.", "propolis.cli.novel:draft"),
 )
 
+RULES: tuple[tuple[str, str, str], ...] = (
+    # name, what it does, where it is
+    ("list", "Every rule that is live, and its hits.", "propolis.cli.rules:show"),
+    ("test", "Run the examples that stand in rule files.", "propolis.cli.rules:test"),
+    ("lint", "What a careful reader would say of rule files.", "propolis.cli.rules:lint"),
+    ("explain", "A rule in words; with an event, which parts hold.", "propolis.cli.rules:explain"),
+    ("backtest", "What a rule would have found in the events of the past.", "propolis.cli.backtest:backtest"),
+    ("push", "Sign rules and push them to every detector, on trial.", "propolis.cli.promote:push"),
+    ("promote", "Let a pushed rule's findings count.", "propolis.cli.promote:promote"),
+    ("rollback", "Undo the newest push of a rule.", "propolis.cli.promote:rollback"),
+    ("coverage", "Techniques of ATT&CK that are looked for.", "propolis.cli.rules:coverage"),
+)
+
 app = App(
     name="propolis",
     version=__version__,
@@ -72,6 +85,11 @@ lures = App(
 )
 
 novel = App(name="novel", help="What is new and spreading that nobody has judged yet.", group="Defence")
+rules = App(
+    name="rules",
+    help="Detection rules: test them on examples and the past, push them, go back.",
+    group="Rules",
+)
 
 for group, name, what, where in COMMANDS:
     app.command(where, name=name, help=what, group=group)
@@ -79,14 +97,11 @@ for name in ("show", "add", "revoke", "why"):
     decisions.command(f"propolis.cli.decisions:{name}", name="list" if name == "show" else name)
 defence.command("propolis.cli.decisions:arm", name="arm")
 defence.command("propolis.cli.decisions:stand_down", name="stand-down")
-for name, what, where in LURES:
-    lures.command(where, name=name, help=what)
-for name, what, where in NOVEL:
-    novel.command(where, name=name, help=what)
-app.command(lures)
-app.command(novel)
-app.command(decisions)
-app.command(defence)
+for part, table in ((lures, LURES), (rules, RULES), (novel, NOVEL)):
+    for name, what, where in table:
+        part.command(where, name=name, help=what)
+for part in (lures, rules, novel, decisions, defence):
+    app.command(part)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from propolis.errors import PropolisError
 from propolis.flaws import signature
 from propolis.flaws.file import Flaw, FlawError, load, write
 from propolis.flaws.shelf import Live, Shelf
-from propolis.flaws.standing import Standing, standing_of
+from propolis.flaws.standing import FIGURE, Standing, standing_of
 from propolis.notes import LureRefused, Note
 from propolis.stream import Stream, subjects
 
@@ -165,10 +165,10 @@ def import_(
         out.print(Text(f"  {len(templates):5} {reason}: {named}{more}"), highlight=False)
 
 
-async def standings(stream: Stream) -> dict[str, Standing]:
-    """What every sensor worker says of its lures, by its name; one that knows of none is left out."""
+async def standings(stream: Stream, stage: str = "sensor", figure: str = FIGURE) -> dict[str, Standing]:
+    """What every worker of a stage says of its lures, or its rules, by its name; one that says nothing is left out."""
     beats = sorted(await heartbeats(stream), key=lambda beat: beat.name)
-    said = {beat.name: standing_of(beat.figures) for beat in beats if beat.stage == "sensor"}
+    said = {beat.name: standing_of(beat.figures, figure) for beat in beats if beat.stage == stage}
     return {name: standing for name, standing in said.items() if standing is not None}
 
 

@@ -1,4 +1,7 @@
-"""``lures push`` and ``lures rollback``: a signed lure to every sensor, and how long that took."""
+"""``lures push`` and ``lures rollback``: a signed lure to every sensor, and how long that took.
+
+Rules are published the same way, to every detector (:mod:`propolis.cli.promote`).
+"""
 
 import asyncio
 import contextlib
@@ -19,16 +22,28 @@ from propolis.config import Config
 from propolis.errors import CodecError, PropolisError
 from propolis.flaws import signature
 from propolis.flaws.publish import Published, Publisher
-from propolis.flaws.standing import Standing, standing_of
+from propolis.flaws.signature import LURE, Cargo
+from propolis.flaws.standing import FIGURE, Standing, standing_of
 from propolis.stream import Pull, Stream, is_marker, subjects
 from propolis.stream.heartbeat import decode
 
 LIVE_SECONDS = 30.0
-"""Patience for sensors to say that they have dealt with what was pushed."""
+"""Patience for those concerned to say that they have dealt with what was pushed."""
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Whom a cargo is for: the ``stage`` whose heartbeats say in this ``figure`` that they have it."""
+
+    cargo: Cargo
+    stage: str
+    figure: str
+
+
+SENSORS = Audience(LURE, "sensor", FIGURE)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of a push: seconds until each sensor worker had it, why some refused, and who did not answer."""
+    """What became of a push: seconds until each worker had it, why some refused, and who did not answer."""
 
     took_seconds: dict[str, float]
     refused: dict[str, dict[str, str]]
@@ -52,7 +67,7 @@ def push(
                 for name, text in progress.track(texts.items(), description="pushing")
             ]
 
-    _publish(configured(config), work)
+    publish(configured(config), work, SENSORS)
 
 
 def rollback(
@@ -66,50 +81,60 @@ def rollback(
     async def work(publisher: Publisher) -> list[Published]:
         return [await publisher.roll_back(name) for name in ids]
 
-    _publish(configured(config), work)
+    publish(configured(config), work, SENSORS)
 
 
-def _publish(config: Config, work: Callable[[Publisher], Awaitable[list[Published]]]) -> None:
-    """Let ``work`` publish, wait for the sensors and print what became of it. Raises :class:`PropolisError`."""
+def publish(
+    config: Config, work: Callable[[Publisher], Awaitable[list[Published]]], audience: Audience
+) -> None:
+    """Let ``work`` publish, wait for the audience and print what became of it. Raises :class:`PropolisError`."""
     private = signature.read_key(signature.ensure_own_key(config))
     trusted = {*signature.trusted_keys(config), signature.public_text(private)}
     clock = SystemClock()
 
     async def job() -> tuple[list[Published], Outcome]:
         async with connected(config) as stream:
-            sensors = list(await standings(stream))
+            workers = list(await standings(stream, audience.stage, audience.figure))
             began = clock.monotonic()
-            published = await work(Publisher(stream, private, tuple(trusted), clock))
-            with err.status("waiting for the sensors …"):
-                return published, await await_live(stream, published, sensors, began, clock)
+            published = await work(Publisher(stream, private, tuple(trusted), clock, audience.cargo))
+            with err.status(f"waiting for every {audience.stage} …"):
+                return published, await await_live(
+                    stream, published, workers, began, clock, audience=audience
+                )
 
     published, outcome = uvloop.run(job())
-    _print(published, outcome)
+    _print(published, outcome, audience.stage)
 
 
 async def await_live(
-    stream: Stream, published: Sequence[Published], sensors: Collection[str], began: int, clock: Clock
+    stream: Stream,
+    published: Sequence[Published],
+    workers: Collection[str],
+    began: int,
+    clock: Clock,
+    *,
+    audience: Audience = SENSORS,
 ) -> Outcome:
-    """Follow heartbeats until every one of ``sensors`` has dealt with all of it; ``began`` is monotonic nanoseconds."""
+    """Follow heartbeats until every one of ``workers`` has dealt with all of it; ``began`` is monotonic nanoseconds."""
     wanted = max(one.sequence for one in published)
     ids = {one.envelope.id for one in published}
     took: dict[str, float] = {}
     refused: dict[str, dict[str, str]] = {}
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LIVE_SECONDS), contextlib.aclosing(_heard(stream)) as heard:
-            while not took.keys() >= set(sensors):
+        async with asyncio.timeout(LIVE_SECONDS), contextlib.aclosing(_heard(stream, audience)) as heard:
+            while not took.keys() >= set(workers):
                 name, standing = await anext(heard)
                 if standing.sequence < wanted or name in took:
                     continue
                 took[name] = (clock.monotonic() - began) / SECOND
                 if bad := {lure: why for lure, why in standing.refused.items() if lure in ids}:
                     refused[name] = bad
-    return Outcome(took, refused, tuple(sorted(set(sensors) - took.keys())))
+    return Outcome(took, refused, tuple(sorted(set(workers) - took.keys())))
 
 
-async def _heard(stream: Stream) -> AsyncGenerator[tuple[str, Standing], None]:
-    """What sensor workers say of their lures: their last word, and every one that comes."""
-    key = subjects.key(subjects.SENSORS, "sensor.>")
+async def _heard(stream: Stream, audience: Audience) -> AsyncGenerator[tuple[str, Standing], None]:
+    """What workers say of their lures or rules: their last word, and every one that comes."""
+    key = subjects.key(subjects.SENSORS, f"{audience.stage}.>")
     pull = await Pull.ephemeral(
         stream,
         f"KV_{subjects.SENSORS}",
@@ -122,12 +147,12 @@ async def _heard(stream: Stream) -> AsyncGenerator[tuple[str, Standing], None]:
                     continue
                 with contextlib.suppress(CodecError):  # the console tells of those
                     beat = decode(delivery)
-                    if (standing := standing_of(beat.figures)) is not None:
+                    if (standing := standing_of(beat.figures, audience.figure)) is not None:
                         yield beat.name, standing
 
 
-def _print(published: Sequence[Published], outcome: Outcome) -> None:
-    """One line a lure and a sensor. Exits with 1 when a sensor refused one, or said nothing."""
+def _print(published: Sequence[Published], outcome: Outcome, stage: str) -> None:
+    """One line an id and a worker. Exits with 1 when a worker refused one, or said nothing."""
     for one in published:
         envelope = one.envelope
         what = (
@@ -147,6 +172,6 @@ def _print(published: Sequence[Published], outcome: Outcome) -> None:
     for name in outcome.silent:
         out.print(f"  {name}  said nothing in {LIVE_SECONDS:.0f} s; see its log", highlight=False)
     if not outcome.took_seconds and not outcome.silent:
-        out.print("  No sensor is heard; it is live when one starts.")
+        out.print(f"  No {stage} is heard; it is live when one starts.")
     if outcome.refused or outcome.silent:
         sys.exit(1)

@@ -10,6 +10,7 @@ from propolis.config import Config
 from propolis.console.board import Board
 from propolis.console.evidence import Shown, show
 from propolis.console.known import Known
+from propolis.console.rulebook import KnownRules
 from propolis.console.session import Attempts, Sessions
 from propolis.decisions import Entry, about
 from propolis.decisions.commands import SUBJECT, Answer, Command, decode_answer, encode
@@ -33,6 +34,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     stream: Stream
     board: Board
     known: Known
+    rules: KnownRules
     sessions: Sessions
     attempts: Attempts
 

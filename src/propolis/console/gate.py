@@ -30,7 +30,7 @@ SESSION = "propolis.session"
 CLIENT = "propolis.client"
 """Where the ASGI scope holds the session (None: it was the token), and :class:`Whence` the request came from."""
 
-PAGES = frozenset({"/", "/lures", "/novel"})
+PAGES = frozenset({"/", "/lures", "/rules", "/novel"})
 OPEN_PATHS = frozenset({"/login", "/console.css", "/favicon.ico"})
 PATHS = ("/api/v1/", "/_nicegui/", "/_nicegui_ws/")
 TOKEN_PATHS = ("/api/v1/", "/metrics")

@@ -12,7 +12,7 @@ from propolis.console.board import Beat
 from propolis.errors import StreamError
 from propolis.flaws.file import Flaw, FlawError
 from propolis.flaws.shelf import Live, Shelf
-from propolis.flaws.standing import Played, standing_of
+from propolis.flaws.standing import FIGURE, Played, standing_of
 from propolis.notes import LureRefused, Note
 from propolis.stream import Stream, subjects
 
@@ -80,11 +80,11 @@ class Known:
             del self.refused[next(iter(self.refused))]
 
 
-def hits(sensors: Iterable[Beat]) -> dict[str, int]:
-    """Requests recognised by all sensors together since they began, by lure."""
+def hits(beats: Iterable[Beat], figure: str = FIGURE) -> dict[str, int]:
+    """Requests recognised by all sensors together since they began, by lure; or findings of detectors, by rule."""
     total: dict[str, int] = {}
-    for beat in sensors:
-        standing = standing_of(beat.heartbeat.figures)
+    for beat in beats:
+        standing = standing_of(beat.heartbeat.figures, figure)
         for name, count in standing.hits.items() if standing else ():
             total[name] = total.get(name, 0) + count
     return total
@@ -101,12 +101,12 @@ def playing(sensors: Iterable[Beat]) -> tuple[Playing, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def refusals(sensors: Iterable[Beat]) -> dict[str, str]:
-    """What sensors refuse, by lure, and why."""
+def refusals(beats: Iterable[Beat], figure: str = FIGURE) -> dict[str, str]:
+    """What sensors refuse, by lure, and why; or detectors, by rule."""
     return {
         name: f"{beat.heartbeat.name}: {why}"
-        for beat in sensors
-        if (standing := standing_of(beat.heartbeat.figures))
+        for beat in beats
+        if (standing := standing_of(beat.heartbeat.figures, figure))
         for name, why in standing.refused.items()
     }
 

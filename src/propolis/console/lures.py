@@ -102,23 +102,23 @@ class Lures:
         dialog.on("hide", dialog.delete)
         with dialog, ui.element("div").classes("card evidence lure"):
             _heading(lure)
-            self._caught(lure)
+            show_caught(self._console, lure.flaw.id)
             with ui.element("div").classes("buttons"):
                 ui.button("Close", on_click=dialog.close).props("flat no-caps color=grey-5")
         dialog.open()
 
-    def _caught(self, lure: Live) -> None:
-        """The latest findings of this lure; a click shows their requests, byte by byte."""
-        board = self._console.board
-        caught = [finding for finding in board.latest_findings() if finding.rule == lure.flaw.id][:MAX_CAUGHT]
-        ui.label("Requests").classes("dim")
-        table = Table(_CAUGHT, _NO_CATCH, classes="short click caught")
-        table.show([_catch(finding) for finding in caught])
 
-        async def look(event: GenericEventArguments) -> None:
-            await open_evidence(self._console, str(event.args[1].get("id", "")))
+def show_caught(console: Console, name: str) -> None:
+    """The latest findings of a lure or a rule; a click shows their requests, byte by byte."""
+    caught = [finding for finding in console.board.latest_findings() if finding.rule == name][:MAX_CAUGHT]
+    ui.label("Requests").classes("dim")
+    table = Table(_CAUGHT, _NO_CATCH, classes="short click caught")
+    table.show([_catch(finding) for finding in caught])
 
-        table.element.on("row-click", look, [[], ["id"], None])
+    async def look(event: GenericEventArguments) -> None:
+        await open_evidence(console, str(event.args[1].get("id", "")))
+
+    table.element.on("row-click", look, [[], ["id"], None])
 
 
 def _words(lure: Live) -> str:

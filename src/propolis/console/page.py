@@ -17,6 +17,7 @@ from propolis.console.found import Found
 from propolis.console.hero import Hero
 from propolis.console.lures import Lures
 from propolis.console.novel import New
+from propolis.console.rules import Rules
 from propolis.console.standing import Held, Mode, Refusals
 from propolis.console.visitor import Visitor
 
@@ -51,6 +52,10 @@ def mount(app: Starlette, console: Console) -> None:
     def novel(request: Request) -> None:
         NovelPage(Visitor(console, request.scope[gate.SESSION]))
 
+    @ui.page("/rules")
+    def rules(request: Request) -> None:
+        RulesPage(Visitor(console, request.scope[gate.SESSION]))
+
     ui.run_with(
         app,  # type: ignore[arg-type]  # it asks for no more than a Starlette application has
         title="Propolis",
@@ -79,6 +84,7 @@ class Head:
             ui.link("Defence", "/").classes("way")
             ui.link("Lures", "/lures").classes("way")
             ui.link("New", "/novel").classes("way")
+            ui.link("Rules", "/rules").classes("way")
             self._stream = ui.label().classes("badge")
             self._time = ui.label().classes("faint mono push")
             ui.button("Log out", on_click=self._visitor.leave).props("flat dense no-caps color=grey-5")
@@ -141,3 +147,16 @@ class NovelPage:
     async def _refresh(self) -> None:
         if self._head.refresh():
             await self._new.refresh()
+
+
+class RulesPage:
+    """One browser's page of the rules."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._head = Head(visitor)
+        self._rules = Rules(visitor.console)
+        ui.timer(REFRESH_SECONDS, self._refresh)
+
+    async def _refresh(self) -> None:
+        if self._head.refresh():
+            await self._rules.refresh()

@@ -21,6 +21,7 @@ from propolis.console.gate import Gate
 from propolis.console.known import Known
 from propolis.console.login import Login
 from propolis.console.password import api_token
+from propolis.console.rulebook import KnownRules
 from propolis.console.session import Attempts, Sessions
 from propolis.errors import ConfigError
 from propolis.notes import StageStarted, tell
@@ -64,6 +65,7 @@ async def run(config: Config, clock: Clock) -> None:
             stream=stream,
             board=Board(clock, config.stream.max_age_seconds),
             known=Known(config, stream, clock),
+            rules=KnownRules(config, stream, clock),
             sessions=Sessions(clock, secrets.token_urlsafe),
             attempts=Attempts(),
         )

@@ -48,6 +48,16 @@ class Tally(NamedTuple):
     thresholds: dict[int, int]
 
 
+class Judging(NamedTuple):
+    """What follows from a set of rules, made beside the work of an engine (:meth:`Engine.prepare`)."""
+
+    rules: RuleSet
+    layout: Layout
+    matcher: Matcher
+    reporter: Reporter
+    thresholds: tuple[dict[int, int], ...]
+
+
 class Engine:
     """Judges batches of :data:`propolis.events.interaction.SCHEMA` by a set of rules.
 
@@ -69,13 +79,14 @@ class Engine:
         window_seconds: int = 60,
         entropy: random.Random | None = None,
     ) -> None:
-        self.rules = rules
-        self.layout = Layout(tuple(rule.id for rule in rules.rules), window_seconds, max_sources)
         self._entropy = entropy or random.SystemRandom()
+        self._window_seconds = window_seconds
+        self._max_sources = max_sources
         self._window = window_seconds * SECOND
-        self._matcher = Matcher(rules)
-        self._reporter = Reporter(rules)
-        self._thresholds = tuple(_thresholds(rules, behaviour.name) for behaviour in BEHAVIOURS)
+        self._first = Matcher(rules)
+        self._knowledge = Knowledge()
+        self._files: Scans | None = None
+        self.adopt(self.prepare(rules))
         self._scratch = np.full((2, max_sources), NOWHERE, np.int32)
         self._untold = {"max_sources": 0, "scan_bytes": 0}
         self._told = dict.fromkeys(self._untold, -SECOND)
@@ -86,11 +97,33 @@ class Engine:
 
     def know(self, knowledge: Knowledge) -> None:
         """Name the flaws of this catalogue, and find the canaries of this mint, from the next batch on."""
+        self._knowledge = knowledge
         self._matcher.know(knowledge)
 
     def scan_with(self, files: Scans) -> None:
         """Look with these for files in what is sent, from the next batch on."""
+        self._files = files
         self._matcher.scan_with(files)
+
+    def prepare(self, rules: RuleSet) -> Judging:
+        """Compile other rules, for :meth:`adopt`; in any thread. Milliseconds for each that the first set lacked.
+
+        Rules of the first set stand first and in the same order, or their replacements do.
+        """
+        return Judging(
+            rules=rules,
+            layout=Layout(tuple(rule.id for rule in rules.rules), self._window_seconds, self._max_sources),
+            matcher=Matcher(rules, self._first.compiled),
+            reporter=Reporter(rules),
+            thresholds=tuple(_thresholds(rules, behaviour.name) for behaviour in BEHAVIOURS),
+        )
+
+    def adopt(self, judging: Judging) -> None:
+        """Judge by these rules from the next batch on; states follow when they are stepped, and keep what they know."""
+        judging.matcher.know(self._knowledge)
+        if self._files is not None:
+            judging.matcher.scan_with(self._files)
+        self.rules, self.layout, self._matcher, self._reporter, self._thresholds = judging
 
     def warm(self) -> None:
         """Load or compile every kernel, so that the first batch is as fast as the next.
@@ -120,6 +153,8 @@ class Engine:
         rows = Rows(batch)
         if not rows.count:
             return (), state
+        if state.layout is not self.layout:
+            state.adopt(self.layout)
         evicted = state.evicted
         counted = rows.evidence_class != SPOOFABLE
         windows = rows.time // self._window

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,12 +12,14 @@ from propolis.clock import Clock
 from propolis.config import Config
 from propolis.detection.engine import Engine, Knowledge, State
 from propolis.detection.files import Files, Folder
+from propolis.detection.follow import RuleFollower
 from propolis.detection.rules import load
 from propolis.errors import CodecError
 from propolis.events.canary import Mint
 from propolis.events.interaction import decode
 from propolis.findings import Finding
 from propolis.flaws.follow import Follower, canary_key
+from propolis.flaws.standing import RULES
 from propolis.notes import BadMessage, LimitHit, StageStarted, tell
 from propolis.stream import (
     LaneOwner,
@@ -34,6 +37,8 @@ from propolis.stream.lanes import TAKEOVER_SECONDS
 
 MAX_FINDINGS_BYTES = 4 * 1024 * 1024
 """Bytes of what is found in one message: half of what the stream takes."""
+RULES_SECONDS = 5.0
+"""Patience for the rules that were pushed before; then the files' judge alone until they come."""
 
 
 class Detecting:
@@ -44,6 +49,7 @@ class Detecting:
         self._clock = clock
         self.rows = 0
         self.found = 0
+        self.hits: Counter[str] = Counter()
 
     def fresh(self) -> State:
         """No source is known."""
@@ -73,6 +79,7 @@ class Detecting:
         found, state = self._engine.step(batch, state, self._clock.now(), message.sequence)
         self.rows += batch.num_rows
         self.found += len(found)
+        self.hits.update(finding.rule for finding in found)
         return (_encoded(found) if found else b""), state
 
 
@@ -113,6 +120,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
             "rows": work.rows,
             "findings": work.found,
             "lures": len(follower.live),
+            **rules.standing(work.hits).figure(RULES),
         }
 
     pulse = Pulse(
@@ -123,6 +131,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
         host=config.host_name,
         figures=figures,
     )
+    rules = RuleFollower(config, stream, engine, on_change=pulse.soon)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(stream.close)
         stack.push_async_callback(_store, owners)
@@ -131,6 +140,8 @@ async def run(config: Config, index: int, clock: Clock) -> None:
         tasks.create_task(follower.run(), name="follow lures")
         if yara is not None:
             tasks.create_task(yara.follow(engine.scan_with), name="follow YARA rules")
+        tasks.create_task(rules.run(), name="follow rules")
+        await rules.catch_up(RULES_SECONDS)
         for lane, owner in enumerate(owners):
             turn = (lane - index) % config.detection.workers
             tasks.create_task(_own(owner, turn * TAKEOVER_SECONDS / 2), name=f"lane {lane}")

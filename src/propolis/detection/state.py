@@ -83,6 +83,13 @@ class State:
         """How many sources had to be forgotten for want of room, ever."""
         return int(self.sources.ends[sources.EVICTED])
 
+    def adopt(self, layout: Layout) -> None:
+        """Go on under other rules: what was reported by those that stay is known still. O(sources)."""
+        order = sources.in_order(self.sources)
+        reported = np.zeros((layout.max_sources, words(len(layout.rules))), np.uint64)
+        reported[order] = _translate(self.reported[order], self.layout.rules, layout.rules)
+        self.layout, self.reported = layout, reported
+
     def expire(self, newest: int) -> None:
         """Forget the sources whose window is over for good, given the newest window of a batch.
 

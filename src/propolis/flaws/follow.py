@@ -7,24 +7,21 @@ loop, so no connection waits for it. What the bucket loses changes nothing: only
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from propolis.config import Config
 from propolis.flaws.check import check
 from propolis.flaws.file import Flaw, FlawError
 from propolis.flaws.index import Catalogue
 from propolis.flaws.shelf import Live, Prove, Shelf
-from propolis.flaws.signature import trusted_keys
-from propolis.flaws.standing import MAX_REFUSED, Standing
+from propolis.flaws.signature import LURE, Cargo, trusted_keys
+from propolis.flaws.standing import Refusals, Standing
 from propolis.notes import LureLive, LureRefused, LureRolledBack, Note, tell
 from propolis.stream import Delivery, Pull, Refused, Stream, Unreachable, subjects
 from propolis.stream.client import RETRY_SECONDS
 
 FOLDER_SECONDS = 1.0
 """How often the operator's folder is looked at."""
-MAX_WHY = 300
-"""Characters of a refusal that a heartbeat repeats."""
 
 
 def prove(flaw: Flaw, text: str, file: str) -> None:
@@ -54,7 +51,7 @@ class Follower:
         self._on_change = on_change
         self._busy = asyncio.Lock()
         self._caught_up = asyncio.Event()
-        self._refused: OrderedDict[str, str] = OrderedDict()
+        self._refused = Refusals()
         self._shelf = Shelf.of(config, prove)
         self.catalogue = Catalogue(())
         self.live: Mapping[str, Live] = {}
@@ -68,7 +65,9 @@ class Follower:
     async def run(self) -> None:
         """Follow the stream and the folder until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_stream(), name="follow lures")
+            tasks.create_task(
+                follow_pushed(self._stream, LURE, self._take, self._caught_up), name="follow lures"
+            )
             if self._config.flaws.packs:
                 tasks.create_task(self._follow_folder(), name="follow lure files")
 
@@ -84,18 +83,8 @@ class Follower:
             live=len(self.live),
             pushed=sum(lure.origin == "pushed" for lure in self.live.values()),
             sequence=self.sequence,
-            refused=dict(self._refused),
+            refused=self._refused.as_dict(),
         )
-
-    async def _follow_stream(self) -> None:
-        pull = await _watch(self._stream)
-        async with contextlib.aclosing(pull):
-            history = [delivery async for deliveries in pull.backlog() for delivery in deliveries]
-            if history:  # in one turn: of each lure only the newest version is read
-                await self._take(history)
-            self._caught_up.set()
-            while True:
-                await self._take(await pull.next())
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         await self._turn(lambda: self._shelf.deliver(deliveries), up_to=deliveries[-1].sequence)
@@ -134,15 +123,33 @@ class Follower:
         """Say what happened; that a lure is live goes without saying while the first ones are read."""
         for note in notes:
             if isinstance(note, LureRefused):
-                self._refused.pop(note.id, None)
-                self._refused[note.id] = note.why[:MAX_WHY]
-                if len(self._refused) > MAX_REFUSED:
-                    self._refused.popitem(last=False)
+                self._refused.refuse(note.id, note.why)
             elif isinstance(note, LureLive | LureRolledBack):
-                self._refused.pop(note.id, None)
+                self._refused.lift(note.id)
                 if not self._caught_up.is_set():
                     continue
             tell(note)
+
+
+async def follow_pushed(
+    stream: Stream,
+    cargo: Cargo,
+    take: Callable[[Sequence[Delivery]], Awaitable[None]],
+    caught_up: asyncio.Event,
+) -> None:
+    """Give ``take`` every version that is pushed of a kind, in order, until cancelled.
+
+    What was pushed before comes first and at once, so that of each id only the newest version need be read; then
+    ``caught_up`` is set.
+    """
+    pull = await _watch(stream, cargo)
+    async with contextlib.aclosing(pull):
+        history = [delivery async for deliveries in pull.backlog() for delivery in deliveries]
+        if history:
+            await take(history)
+        caught_up.set()
+        while True:
+            await take(await pull.next())
 
 
 async def canary_key(stream: Stream) -> bytes:
@@ -160,13 +167,14 @@ async def canary_key(stream: Stream) -> bytes:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _watch(stream: Stream) -> Pull:
-    """Every kept version of every pushed lure, and all that come."""
-    key = subjects.key(subjects.LURES, f"{subjects.FLAW}*")
+async def _watch(stream: Stream, cargo: Cargo) -> Pull:
+    """Every kept version of everything that was pushed of a kind, and all that come."""
     while True:
         try:
             return await Pull.ephemeral(
-                stream, f"KV_{subjects.LURES}", {"deliver_policy": "all", "filter_subject": key}
+                stream,
+                f"KV_{subjects.LURES}",
+                {"deliver_policy": "all", "filter_subject": cargo.subject("*")},
             )
         except (Unreachable, Refused) as error:
             stream.trouble(str(error))

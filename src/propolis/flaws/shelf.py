@@ -11,15 +11,11 @@ import msgspec
 
 from propolis.config import Config
 from propolis.flaws.file import Flaw, FlawError, parse
+from propolis.flaws.intake import Intake
 from propolis.flaws.packs import BUILT_IN, Pack
-from propolis.flaws.signature import Envelope, SignatureError, decode, trusted_keys, verify
+from propolis.flaws.signature import LURE, Envelope, SignatureError, trusted_keys
 from propolis.notes import LureLive, LureRefused, LureRolledBack, Note
-from propolis.stream import Stored, is_marker, subjects
-
-MAX_PUSHED = 20_000
-"""Pushed lures; a further one is refused."""
-MAX_ID = 80
-"""Characters of a key that may be anybody's."""
+from propolis.stream import Stored
 
 Origin: TypeAlias = Literal["pushed", "folder", "built-in"]
 ORIGINS: tuple[Origin, ...] = ("pushed", "folder", "built-in")
@@ -45,8 +41,8 @@ class Shelf:
     """
 
     def __init__(self, trusted: Callable[[], Sequence[str]], folder: Path | None, prove: Prove) -> None:
-        self._trusted = trusted
         self._prove = prove
+        self._intake = Intake(LURE, trusted, self._accept, lambda name, why: LureRefused(id=name, why=why))
         self._folders: dict[Origin, Path] = {"built-in": BUILT_IN}
         if folder is not None:
             self._folders["folder"] = folder
@@ -54,7 +50,11 @@ class Shelf:
         self._layers: dict[Origin, dict[str, Live]] = {origin: {} for origin in ORIGINS}
         self._touched: set[str] = set()
         self.live: dict[str, Live] = {}
-        self.versions: dict[str, int] = {}
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Do not change it."""
+        return self._intake.versions
 
     @classmethod
     def of(cls, config: Config, prove: Prove) -> "Shelf":
@@ -78,39 +78,14 @@ class Shelf:
 
     def deliver(self, messages: Iterable[Stored]) -> list[Note]:
         """Messages of the bucket ``lures`` (keys ``flaw.<id>``): :meth:`take`, or refused if they are no envelopes."""
-        notes: list[Note] = []
-        envelopes: list[Envelope] = []
-        for stored in messages:
-            name = stored.subject.removeprefix(subjects.key(subjects.LURES, subjects.FLAW))
-            try:
-                envelopes.append(_envelope(stored, name))
-            except SignatureError as error:
-                notes.append(LureRefused(id=name[:MAX_ID], why=str(error)))
-        return notes + self.take(envelopes)
+        return self._intake.deliver(messages)
 
     def take(self, envelopes: Iterable[Envelope]) -> list[Note]:
         """Pushed versions, in any order: of each lure the newest good one goes live, if it is newer than what is.
 
         What is not signed by somebody trusted, older, or does not keep what its tests promise is refused.
         """
-        notes: list[Note] = []
-        trusted = self._trusted()
-        by_id: dict[str, list[Envelope]] = {}
-        for envelope in envelopes:
-            why = self._fault(envelope, trusted)
-            if why:
-                notes.append(LureRefused(id=envelope.id, why=why))
-            else:
-                by_id.setdefault(envelope.id, []).append(envelope)
-        for name, versions in by_id.items():
-            known = self.versions.get(name, 0)
-            for envelope in sorted(versions, key=lambda version: -version.version):
-                if envelope.version <= self.versions.get(name, 0):
-                    if envelope.version < known:
-                        notes.append(_older(envelope, known))
-                    continue
-                notes.append(self._accept(envelope))
-        return notes
+        return self._intake.take(envelopes)
 
     def changes(self) -> tuple[tuple[Flaw, ...], frozenset[str]]:
         """The flaws that are new or different, and the ids that are gone, since the last time this was asked."""
@@ -118,36 +93,21 @@ class Shelf:
         changed = tuple(self.live[name].flaw for name in sorted(touched) if name in self.live)
         return changed, frozenset(name for name in touched if name not in self.live)
 
-    def _fault(self, envelope: Envelope, trusted: Sequence[str]) -> str:
-        """Why a version cannot be believed; empty if it can."""
-        try:
-            verify(envelope, trusted)
-        except SignatureError as error:
-            return f"version {envelope.version} {error}"
-        if envelope.id not in self.versions and len(self.versions) >= MAX_PUSHED:
-            return f"there are {MAX_PUSHED} pushed lures already"
-        return ""
-
     def _accept(self, envelope: Envelope) -> Note:
+        """Raises :class:`FlawError` or :class:`SignatureError` for a text that cannot go live."""
         name, version = envelope.id, envelope.version
         if not envelope.text:
-            self.versions[name] = version
             self._place("pushed", name, None)
             return LureRolledBack(id=name, version=version, repeats=0)
-        try:
-            flaw = parse(envelope.text, f"{name}.yaml")
-        except FlawError as error:
-            return LureRefused(id=name, why=f"version {version}: {error}")
+        file = f"{name}.yaml version {version}"
+        flaw = parse(envelope.text, file)
         if flaw.id != name:
-            return LureRefused(id=name, why=f"version {version} calls itself {flaw.id!r}")
-        note = self._try(
-            Live(flaw, "pushed", version, envelope.made), envelope.text, f"{name}.yaml version {version}"
-        )
-        if isinstance(note, LureLive):
-            self.versions[name] = version
-            if envelope.repeats:
-                return LureRolledBack(id=name, version=version, repeats=envelope.repeats)
-        return note
+            raise SignatureError(f"version {version} calls itself {flaw.id!r}")
+        self._prove(flaw, envelope.text, file)
+        self._place("pushed", name, Live(flaw, "pushed", version, envelope.made))
+        if envelope.repeats:
+            return LureRolledBack(id=name, version=version, repeats=envelope.repeats)
+        return LureLive(id=name, version=version, origin="pushed")
 
     def _try(self, lure: Live, text: str, file: str) -> Note:
         """Put a lure in its place if it keeps what its tests promise."""
@@ -179,18 +139,3 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _envelope(stored: Stored, name: str) -> Envelope:
-    """What a key holds, not yet believed. Raises :class:`SignatureError`."""
-    if is_marker(stored.headers):
-        raise SignatureError("its key was deleted, which nobody signed; use `propolis lures rollback`")
-    envelope = decode(stored.data)
-    if envelope.id != name:
-        raise SignatureError(f"is the lure {envelope.id[:MAX_ID]!r} under another one's key")
-    return envelope
-
-
-def _older(envelope: Envelope, known: int) -> Note:
-    why = f"version {envelope.version} is older than version {known}, which is live"
-    return LureRefused(id=envelope.id, why=f"{why}; if the stream was set up anew, restart this stage")

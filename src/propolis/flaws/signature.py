@@ -1,4 +1,4 @@
-"""Who vouches for a pushed lure: Ed25519 (RFC 8032) over its id, version and text.
+"""Who vouches for a pushed lure, or a pushed rule: Ed25519 (RFC 8032) over its id, version and text.
 
 A public key is 43 characters, the base64url (RFC 4648, 5) of its 32 bytes; a private key is a PEM file (PKCS #8) of
 mode 0600. An installation that names no key has one of its own (:func:`own_key`), so that a lone operator needs
@@ -20,20 +20,48 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from propolis.config import Config
 from propolis.errors import ConfigError, PropolisError
+from propolis.stream import subjects
 
-_PURPOSE = "propolis lure 1"
 _KEY_ID_CHARACTERS = 16
 
 
 class SignatureError(PropolisError):
-    """A pushed lure that nobody we trust vouches for, or a key that cannot be used."""
+    """A pushed file that nobody we trust vouches for, or a key that cannot be used."""
+
+
+class Cargo(msgspec.Struct, frozen=True):
+    """A kind of file that travels: ``word`` names one, ``key`` stands before its id in the bucket ``lures``.
+
+    What is signed names its kind, so that a signed lure is never taken for a rule.
+    """
+
+    word: str
+    key: str
+
+    @property
+    def purpose(self) -> str:
+        """What a signature is for."""
+        return f"propolis {self.word} 1"
+
+    @property
+    def command(self) -> str:
+        """The group of commands that is about them."""
+        return f"propolis {self.word}s"
+
+    def subject(self, name: str) -> str:
+        """Where the versions of one are on the stream; ``*`` for all of them."""
+        return subjects.key(subjects.LURES, self.key + name)
+
+
+LURE = Cargo("lure", subjects.FLAW)
+RULE = Cargo("rule", subjects.RULE)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A version of a lure as it travels, one JSON object.
+    """A version of a lure or a rule as it travels, one JSON object.
 
     ``version`` grows by one with every push of this ``id``; ``made`` is UTC nanoseconds. An empty ``text`` withdraws
-    the lure: what the files say holds again. ``repeats`` names the version whose text this is once more (a rollback),
+    it: what the files say holds again. ``repeats`` names the version whose text this is once more (a rollback),
     0 for a text that is new. ``key`` is the :func:`key_id` of the signing key.
     """
 
@@ -45,20 +73,20 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key: str
     signature: bytes = b""
 
-    def signed_bytes(self) -> bytes:
+    def signed_bytes(self, cargo: Cargo) -> bytes:
         """What the signature is about: everything but itself, and what it is for."""
         return msgspec.msgpack.encode(
-            (_PURPOSE, self.id, self.version, self.made, self.text, self.repeats, self.key)
+            (cargo.purpose, self.id, self.version, self.made, self.text, self.repeats, self.key)
         )
 
 
 _DECODER = msgspec.json.Decoder(Envelope)
 
 
-def sign(envelope: Envelope, private: Ed25519PrivateKey) -> Envelope:
+def sign(envelope: Envelope, private: Ed25519PrivateKey, cargo: Cargo = LURE) -> Envelope:
     """The envelope with the signing key's id and signature in it."""
     named = msgspec.structs.replace(envelope, key=key_id(public_text(private)))
-    return msgspec.structs.replace(named, signature=private.sign(named.signed_bytes()))
+    return msgspec.structs.replace(named, signature=private.sign(named.signed_bytes(cargo)))
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -66,26 +94,26 @@ def encode(envelope: Envelope) -> bytes:
     return msgspec.json.encode(envelope)
 
 
-def decode(data: bytes) -> Envelope:
+def decode(data: bytes, cargo: Cargo = LURE) -> Envelope:
     """What :func:`encode` wrote, not yet believed. Raises :class:`SignatureError`."""
     try:
         return _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SignatureError(f"is no signed lure: {error}") from error
+        raise SignatureError(f"is no signed {cargo.word}: {error}") from error
 
 
-def verify(envelope: Envelope, trusted: Collection[str]) -> None:
+def verify(envelope: Envelope, trusted: Collection[str], cargo: Cargo = LURE) -> None:
     """Return if one of these public keys signed it. Raises :class:`SignatureError` with the cure."""
     key = next((public for public in trusted if key_id(public) == envelope.key), None)
     if not envelope.signature:
-        raise SignatureError("is not signed; push it with `propolis lures push`")
+        raise SignatureError(f"is not signed; push it with `{cargo.command} push`")
     if key is None:
         raise SignatureError(
             f"is signed with the key {envelope.key!r}, which is not trusted; name its public key in flaws.trusted"
         )
     try:
         Ed25519PublicKey.from_public_bytes(_public_bytes(key)).verify(
-            envelope.signature, envelope.signed_bytes()
+            envelope.signature, envelope.signed_bytes(cargo)
         )
     except InvalidSignature as error:
         raise SignatureError("was changed after it was signed; push it again") from error
@@ -156,7 +184,7 @@ def ensure_own_key(config: Config) -> Path:
 
 
 def trusted_keys(config: Config) -> tuple[str, ...]:
-    """The public keys whose lures go live: those in ``flaws.trusted``, or else this installation's own.
+    """The public keys whose lures and rules go live: those in ``flaws.trusted``, or else this installation's own.
 
     Raises :class:`~propolis.errors.ConfigError` for one that is none.
     """

@@ -1,5 +1,6 @@
-"""What a process says of its lures in its heartbeat, and how others read it."""
+"""What a process says of its lures, or of its rules, in its heartbeat, and how others read it."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,14 @@ import msgspec
 
 FIGURE = "flaws"
 """Its name among a heartbeat's figures."""
+RULES = "rules"
+"""The same for what a detector says of its rules."""
 MAX_REFUSED = 16
 """Refusals a heartbeat repeats; the latest."""
 MAX_HITS = 200
 """Lures whose hits a heartbeat repeats; the most hit."""
+MAX_WHY = 300
+"""Characters of a refusal that a heartbeat repeats."""
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -36,15 +41,37 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     cast: tuple[Played, ...] = ()
     rotates: int = 0
 
-    def figure(self) -> dict[str, Any]:
+    def figure(self, name: str = FIGURE) -> dict[str, Any]:
         """Itself as a heartbeat's figure."""
-        return {FIGURE: msgspec.to_builtins(self)}
+        return {name: msgspec.to_builtins(self)}
 
 
-def standing_of(figures: Mapping[str, Any]) -> Standing | None:
+class Refusals:
+    """The latest refusals, :data:`MAX_REFUSED` at most, by id."""
+
+    def __init__(self) -> None:
+        self._why: OrderedDict[str, str] = OrderedDict()
+
+    def refuse(self, name: str, why: str) -> None:
+        """This id was refused now."""
+        self.lift(name)
+        self._why[name] = why[:MAX_WHY]
+        if len(self._why) > MAX_REFUSED:
+            self._why.popitem(last=False)
+
+    def lift(self, name: str) -> None:
+        """A version of this id is live after all."""
+        self._why.pop(name, None)
+
+    def as_dict(self) -> dict[str, str]:
+        """Why, by id, the latest last."""
+        return dict(self._why)
+
+
+def standing_of(figures: Mapping[str, Any], name: str = FIGURE) -> Standing | None:
     """What a heartbeat's figures say of lures; None if they say nothing, or nothing that can be understood."""
     try:
-        return msgspec.convert(figures.get(FIGURE), Standing)
+        return msgspec.convert(figures.get(name), Standing)
     except (msgspec.ValidationError, RecursionError):
         return None
 

@@ -18,6 +18,8 @@ NOVEL = "novel"
 
 FLAW = "flaw."
 """Before a lure's id: its key in the bucket ``lures``."""
+RULE = "rule."
+"""Before a detection rule's id: its key in the same bucket."""
 CANARY = "canary.key"
 """The key, in the same bucket, of the installation's canaries."""
 

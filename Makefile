@@ -5,7 +5,7 @@ SHELL := bash
 .PHONY: help environment up down test shuffle check fmt bench docs lock
 
 BIN := .venv/bin
-BENCHES = believed codec defence_time detection_quality exploit_naming hit_rate http_lure kill novelty
+BENCHES = believed codec defence_time detection_quality exploit_naming flow_speed hit_rate http_lure kill novelty scan_quality takeover
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 8

@@ -5,6 +5,7 @@ mind; what shows that nobody is held (a service that is there, in a scan) votes 
 tried beside it is counted in a bitmap (:mod:`.sketch`).
 """
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -34,15 +35,15 @@ class Rows(NamedTuple):
     things: NDArray[np.uint64]
 
 
-class Fan(Generic[F]):
+class Fan(ABC, Generic[F]):
     """How many different things a source tried with the one that it holds. 21 bytes a source."""
 
     name: ClassVar[str]
     most: ClassVar[int] = MOST
 
+    @abstractmethod
     def rows(self, facts: F, given: Given) -> Rows:
         """What the rows are to this fan."""
-        raise NotImplementedError
 
     def columns(self, capacity: int) -> Columns:
         """``held``: uint32; ``votes``: uint8; ``bits``: uint64 (capacity, 2), the things tried with it."""

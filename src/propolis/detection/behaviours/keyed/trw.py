@@ -13,6 +13,7 @@ all, against a peer-to-peer client, whose peers are scattered and often gone: it
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -37,7 +38,7 @@ _CEILING = MOST_NINES * DECADE
 _BETA = round(DECADE * math.log10(BETA))
 
 
-class Walk:
+class Walk(ABC):
     """A threshold random walk between ``theta0`` and ``theta1``. 4 bytes a source."""
 
     name: ClassVar[str]
@@ -51,9 +52,9 @@ class Walk:
         self.up = round(DECADE * math.log10((1 - self.theta1) / (1 - self.theta0)))
         self.down = round(DECADE * math.log10(self.theta1 / self.theta0))
 
+    @abstractmethod
     def steps(self, facts: Flows, given: Given) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Per row: whether it is a step up, and whether it is one down."""
-        raise NotImplementedError
 
     def columns(self, capacity: int) -> Columns:
         """``walk``: int32, the logarithm of the likelihood ratio in steps."""

@@ -82,6 +82,14 @@ class Installation:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def until(self, condition: Any) -> Any:
+        """Wait until it holds; what waited in vain shows what the stages said meanwhile."""
+        try:
+            return until(condition)
+        except AssertionError as error:
+            log = (self.config.state / "propolis.log").read_text().splitlines()
+            raise AssertionError("\n".join([str(error), *log[-40:]])) from None
+
     def json(self, *arguments: str) -> Any:
         return msgspec.json.decode(self.say(*arguments, "--json"))
 

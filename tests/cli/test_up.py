@@ -61,7 +61,7 @@ def test_a_configuration_that_runs_is_good(installation: Installation) -> None:
 def test_a_killed_stage_comes_back(installation: Installation, stage: str) -> None:
     before = installation.pids()[stage]
     os.kill(before, signal.SIGKILL)
-    until(lambda: installation.pids()[stage] not in (0, before))
+    installation.until(lambda: installation.pids()[stage] not in (0, before))
     log = installation.config.state / "propolis.log"
     assert f"stage={stage}" in log.read_text()
 
@@ -71,7 +71,7 @@ def test_a_killed_stage_comes_back(installation: Installation, stage: str) -> No
         except OSError:
             return False
 
-    assert until(is_decoy)
+    assert installation.until(is_decoy)
 
 
 def test_a_credential_is_written_for_its_owner_and_let_in(installation: Installation) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Conversation(asyncio.Protocol):
         "_bytes_out",
         "_channel",
         "_connection",
+        "_delayed",
         "_hanging_up",
         "_header",
         "_later",
@@ -112,6 +114,7 @@ class Conversation(asyncio.Protocol):
         self._ordinal = 0
         self._hanging_up = False
         self._later = 0.0
+        self._delayed: list[Callable[[], None]] = []
         self._reason = "peer"
         self.opened = 0
         self.last_heard = 0
@@ -154,7 +157,7 @@ class Conversation(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sent all it will; what it is still owed is sent before the connection closes."""
-        return self._later > 0
+        return bool(self._delayed)
 
     def pause_writing(self) -> None:
         """The client does not read; it will not make us remember more."""
@@ -308,7 +311,7 @@ class Conversation(asyncio.Protocol):
             if type(effect) is Emit:
                 self._report(effect.event, now)
             elif type(effect) is Reply:
-                if effect.after_seconds or self._later:
+                if effect.after_seconds or self._delayed:
                     self._flush(out)
                     self._reply_later(effect)
                 else:
@@ -346,18 +349,27 @@ class Conversation(asyncio.Protocol):
 
     def _reply_later(self, reply: Reply) -> None:
         self._post.batcher.secure()
-        loop = asyncio.get_running_loop()
-        self._later = max(self._later, loop.time()) + reply.after_seconds
-        loop.call_at(self._later, self._send, reply.data)
+        self._delay(reply.after_seconds, partial(self._send, reply.data))
 
     def _hang_up_after(self, seconds: float, reason: str = "lure") -> None:
         self._reason = reason
         self._hanging_up = True
-        if seconds or self._later:
-            loop = asyncio.get_running_loop()
-            loop.call_at(max(self._later, loop.time()) + seconds, self._close)
+        if seconds or self._delayed:
+            self._delay(seconds, self._close)
         else:
             self._close()
+
+    def _delay(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act after all that was delayed before, however its timers fall."""
+        loop = asyncio.get_running_loop()
+        self._delayed.append(act)
+        self._later = max(self._later, loop.time()) + seconds
+        loop.call_at(self._later, self._act_next)
+
+    def _act_next(self) -> None:
+        """One of the timers is due; which one does not matter, what is done is the oldest."""
+        act = self._delayed.pop(0)
+        act()
 
     def _report(self, event: Event, now: int) -> None:
         connection = self._connection

@@ -151,11 +151,6 @@ def test_it_goes_on_from_its_checkpoint() -> None:
     assert found(again, "zyx")[0][1].sources == found(novelty, "zyx")[0][1].sources == 12
 
 
-def test_another_schema_is_passed_over() -> None:
-    novelty = fed(pa.record_batch({"when": [1, 2]}))
-    assert novelty.queue(0).novel == ()
-
-
 def test_a_batch_of_nothing_new_names_no_sensor_twice() -> None:
     novelty = fed(*[batch_of(campaign(3)) for _ in range(3)])
     assert found(novelty, "zyx")[0][1].sensors == ("sensor-1",)

@@ -3,6 +3,7 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -56,6 +57,59 @@ async def test_the_queue_is_published_and_changes(stream: Stream, tmp_path: Path
 
 async def _is(count: object, wanted: int) -> bool:
     return await count() == wanted  # type: ignore[operator]
+
+
+def looked_at(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The last sequence and the rows of every look from now on."""
+    looks: list[tuple[int, int]] = []
+    take = watch._novelty.take
+
+    def note(sequence: int, batch: pa.RecordBatch) -> None:
+        looks.append((sequence, batch.num_rows))
+        take(sequence, batch)
+
+    monkeypatch.setattr(watch._novelty, "take", note)
+    return looks
+
+
+async def test_small_batches_are_looked_at_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(tmp_path, ManualClock())
+    looks = looked_at(watch, monkeypatch)
+    watch.begin("monday")
+    monkeypatch.setattr(module, "GATHER_ROWS", 3 * len(ROWS))
+    for sequence in (1, 2, 2, 3, 4):
+        watch.take(sequence, batch_of(ROWS))
+    await watch.keep()
+    monkeypatch.setattr(module, "GATHER_BYTES", 10)
+    watch.take(5, batch_of(ROWS))
+    assert looks == [(3, 15), (4, 5), (5, 5)]
+
+
+async def test_what_is_no_interaction_is_passed_over_and_what_differs_is_looked_at_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(tmp_path, ManualClock())
+    looks = looked_at(watch, monkeypatch)
+    batch = batch_of(ROWS)
+    watch.take(1, batch)
+    watch.take(2, pa.record_batch({"when": [1, 2]}))
+    watch.take(3, batch.replace_schema_metadata({}).cast(_nullable(batch.schema)))
+    await watch.keep()
+    assert looks == [(1, 5), (3, 5)]
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+async def test_the_batches_of_another_stream_count_from_its_first(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, ManualClock())
+    watch.begin("monday")
+    watch.take(7, batch_of(ROWS[:3]))
+    watch.begin("tuesday")
+    watch.take(1, batch_of(ROWS))
+    await watch.keep()
+    assert [one.sources for one in watch._novelty.queue(0).novel] == [5]
 
 
 async def test_it_goes_on_after_a_restart_and_nobody_else_may_read_it(tmp_path: Path) -> None:

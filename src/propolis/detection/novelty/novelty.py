@@ -21,7 +21,6 @@ from propolis.detection.novelty.clusters import MAX_NAMED, Cluster, Clusters
 from propolis.detection.novelty.novel import MAX_QUEUE, Novel, Queue, What
 from propolis.detection.novelty.spread import hashed
 from propolis.detection.novelty.template import TEXT_BYTES, of_request
-from propolis.events.interaction import SCHEMA
 
 MAX_FRESH = 256
 """Texts not met before that are looked at in one batch; what a flood has beyond is counted by :meth:`take_missed`."""
@@ -64,18 +63,21 @@ class Novelty:
         self._sequence = 0
         self._stream = ""
 
+    @property
+    def sequence(self) -> int:
+        """The last batch of the stream that was taken."""
+        return self._sequence
+
     def begin(self, created: str) -> None:
         """The batches of a stream come from now on; of another one than before, they are counted from its first."""
         if created != self._stream:
             self._stream, self._sequence = created, 0
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
-        """One batch of :data:`propolis.events.interaction.SCHEMA`; another, or one taken before, changes nothing."""
+        """Rows of :data:`propolis.events.interaction.SCHEMA` up to ``sequence``; taken before, they change nothing."""
         if sequence <= self._sequence:
             return
         self._sequence = sequence
-        if batch.schema.names != SCHEMA.names:
-            return
         rows = Rows(batch)
         counted = rows.evidence_class != SPOOFABLE
         left = MAX_FRESH

@@ -43,7 +43,7 @@ class Watch:
         self._sequence = self._novelty.sequence
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
-        """One batch of any event class, in order. It is looked at with those that come before the queue is published."""
+        """One batch of any event class, in order. Looked at with others before the queue is published."""
         if sequence <= self._sequence or batch.schema.names != SCHEMA.names:
             return
         if self._held and not batch.schema.equals(self._held[0].schema):

@@ -48,6 +48,13 @@ _TEXTS: Mapping[str, _Text] = {
     "Malformed": _Text("payload", "payload", lambda text: text),
 }
 
+COLUMNS = (
+    *("time", "opened", "source_ip", "id", "shard", "target_port", "kind", "evidence_class"),
+    *("sensor", "flaws"),
+    *dict.fromkeys(text.column for text in _TEXTS.values()),
+)
+"""All of :data:`propolis.events.interaction.SCHEMA` that is looked at; a batch may have more."""
+
 
 class Novelty:
     """Takes every batch once, in the order of the stream; what it holds is bounded, 20 MB at most.
@@ -74,7 +81,7 @@ class Novelty:
             self._stream, self._sequence = created, 0
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
-        """Rows of :data:`propolis.events.interaction.SCHEMA` up to ``sequence``; taken before, they change nothing."""
+        """Rows with at least :data:`COLUMNS` up to ``sequence``; taken before, they change nothing."""
         if sequence <= self._sequence:
             return
         self._sequence = sequence

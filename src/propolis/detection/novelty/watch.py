@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from propolis.clock import Clock
 from propolis.detection.novelty import novel
-from propolis.detection.novelty.novelty import Novelty
+from propolis.detection.novelty.novelty import COLUMNS, Novelty
 from propolis.errors import CodecError
 from propolis.events.interaction import SCHEMA
 from propolis.notes import BadMessage, LimitHit, tell
@@ -44,8 +44,13 @@ class Watch:
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
         """One batch of any event class, in order. Looked at with others before the queue is published."""
-        if sequence <= self._sequence or batch.schema.names != SCHEMA.names:
+        if (
+            sequence <= self._sequence
+            or batch.num_columns != len(SCHEMA)
+            or batch.schema.names != SCHEMA.names
+        ):
             return
+        batch = batch.select(COLUMNS)
         if self._held and not batch.schema.equals(self._held[0].schema):
             self._look()
         self._held.append(batch)

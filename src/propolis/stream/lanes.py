@@ -27,6 +27,8 @@ from propolis.stream.pull import Delivery, Pull
 
 TAKEOVER_SECONDS = 2.0
 ACK_WAIT_SECONDS = 3.0
+FIRST_CHECKPOINT = SECOND
+"""How soon a new owner stores its state."""
 MAX_UNACKNOWLEDGED = 4_096
 _HEADER_BYTES = 8
 
@@ -93,20 +95,24 @@ class LaneOwner(Generic[S]):
     async def run(self) -> None:
         """Wait to be served, work, and begin again when the lane is lost; until cancelled."""
         pull = await self._open()
-        async with contextlib.aclosing(pull):
+        async with contextlib.aclosing(pull), asyncio.TaskGroup() as tasks:
+            tasks.create_task(pull.hold(TAKEOVER_SECONDS / 4), name=f"hold lane {self._lane}")
             while True:
-                deliveries = await pull.next(self._checkpoint / 1e9)
-                try:
-                    for delivery in deliveries:
-                        await self._take(delivery)
-                        await pull.acknowledge(delivery)
-                    await self._store_if_due()
-                except LostLane:
-                    self._state = None
-                except (Unreachable, Refused) as error:
-                    # what was not acknowledged is delivered again; catching up fills the gap until then
-                    self._stream.trouble(str(error))
-                    await asyncio.sleep(RETRY_SECONDS)
+                await self._work_on(pull)
+
+    async def _work_on(self, pull: Pull) -> None:
+        deliveries = await pull.next(self._checkpoint / 1e9)
+        try:
+            for delivery in deliveries:
+                await self._take(delivery)
+                await pull.acknowledge(delivery)
+            await self._store_if_due()
+        except LostLane:
+            self._state = None
+        except (Unreachable, Refused) as error:
+            # what was not acknowledged is delivered again; catching up fills the gap until then
+            self._stream.trouble(str(error))
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _open(self) -> Pull:
         config = {
@@ -156,7 +162,8 @@ class LaneOwner(Generic[S]):
             self._position = int.from_bytes(stored.data[:_HEADER_BYTES], "big")
             self._state = self._work.load(stored.data[_HEADER_BYTES:])
         self._stored_position = self._position
-        self._stored_at = self._clock.monotonic()
+        # soon: what was caught up with is not caught up with again by whoever comes after us
+        self._stored_at = self._clock.monotonic() - max(0, self._checkpoint - FIRST_CHECKPOINT)
         found = await self._stream.last(subjects.FINDINGS, subjects.findings(self._lane))
         self._published = int(found.headers.get(subjects.SEQUENCE, "0")) if found else 0
         self._last_found = found.sequence if found else 0

@@ -56,6 +56,7 @@ class Pull:
         self._pin = ""
         self._subscription: Any = None
         self._inbox = ""
+        self._renewals = ""
         self._unsure = False
         self._patience_seconds = 0.0
         self._heard = 0.0
@@ -135,6 +136,13 @@ class Pull:
                 continue
             yield deliveries
 
+    async def hold(self, every_seconds: float) -> None:
+        """Renew the pin until cancelled, however long the work on what came takes: only requests count as life."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            if self._pin and self._renewals:
+                await self._request(self._renewals, {"batch": 1, "no_wait": True})
+
     async def acknowledge(self, delivery: Delivery) -> None:
         """Tell the server that this delivery is done with."""
         with contextlib.suppress(nats.errors.Error, OSError):  # it is delivered again, and is known then
@@ -163,8 +171,9 @@ class Pull:
         self._number = 0
         self._asked = False
         self._pin = ""
-        self._inbox = self._stream.client.new_inbox()
-        self._subscription = await self._stream.client.subscribe(self._inbox, cb=self._on_message)
+        inbox = self._stream.client.new_inbox()
+        self._inbox, self._renewals = f"{inbox}.next", f"{inbox}.pin"
+        self._subscription = await self._stream.client.subscribe(f"{inbox}.*", cb=self._on_message)
         self._lost = False
 
     async def _unsubscribe(self) -> None:
@@ -210,23 +219,28 @@ class Pull:
         return bool(info["num_pending"] == 0 and not self._arrived)
 
     async def _ask(self) -> None:
-        request: dict[str, Any] = {
-            "batch": BATCH,
-            "max_bytes": MAX_BYTES,
-            "expires": int(EXPIRES_SECONDS * 1e9),
-            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
-        }
+        self._asked = True
+        self._outstanding = BATCH
+        await self._request(
+            self._inbox,
+            {
+                "batch": BATCH,
+                "max_bytes": MAX_BYTES,
+                "expires": int(EXPIRES_SECONDS * 1e9),
+                "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+            },
+        )
+
+    async def _request(self, inbox: str, request: dict[str, Any]) -> None:
         if "priority_groups" in self._config:
             request["group"] = GROUP
             if self._pin:
                 request["id"] = self._pin
-        self._asked = True
-        self._outstanding = BATCH
         with contextlib.suppress(nats.errors.Error, OSError):  # silence is noticed, and asked again
             await self._stream.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{self._consumer}",
                 json.dumps(request).encode(),
-                reply=self._inbox,
+                reply=inbox,
             )
 
     async def _on_message(self, message: Msg) -> None:
@@ -236,6 +250,9 @@ class Pull:
         if status is None:
             if f".{self._consumer}." in message.reply:  # else it is an earlier consumer's
                 self._on_delivery(_delivery(message, dict(headers)))
+        elif message.subject == self._renewals:
+            if status == "423":
+                self._pin = ""
         elif message.subject == self._inbox and status != "100":
             self._on_status(status, headers.get("Description", ""))
         else:

@@ -190,7 +190,8 @@ def main() -> None:
             enforcing = enforcer(names["protected"], sensor)
             fail2ban = Fail2ban(names["protected"], Path(folder))
             prober = Prober(names["attacker"])
-            time.sleep(1)
+            while not prober.run(Job(bystanders[0], "none", PROTECTED, PROTECTED)).reached:
+                time.sleep(0.2)  # the protected host does not listen yet
             for number in range(ROUNDS):
                 for index in range(SOURCES_PER_ROUND):
                     source = sources[number * SOURCES_PER_ROUND + index]

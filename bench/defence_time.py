@@ -199,7 +199,9 @@ def main() -> None:
                     outcome = prober.run(Job(source, kind, (f"{NETWORK}.0.2", DECOYS[kind]), PROTECTED))
                     if outcome.ms is None:
                         never += 1
-                        sys.stderr.write(f"never blocked: {source}, {kind}, reached before: {outcome.reached}\n")
+                        sys.stderr.write(
+                            f"never blocked: {source}, {kind}, reached before: {outcome.reached}\n"
+                        )
                     else:
                         times.append(outcome.ms)
                     time.sleep(chance.uniform(0.01, 0.05))

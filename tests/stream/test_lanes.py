@@ -274,3 +274,51 @@ async def test_takeover_is_by_the_server_s_own_time_out(tmp_path: Path) -> None:
         info = await stream.api(f"CONSUMER.INFO.{subjects.EVENTS}.detect-0")
         assert info["config"]["priority_policy"] == "pinned_client"
         assert info["config"]["priority_timeout"] == int(lanes.TAKEOVER_SECONDS * 1e9)
+
+
+class Slow(LaneOwner[State]):
+    """Takes its time over every message, as a detector does that has a long way to catch up."""
+
+    async def _step(self, message: Stored) -> None:
+        await asyncio.sleep(0.02)
+        await super()._step(message)
+
+
+async def test_who_catches_up_for_long_keeps_the_lane(
+    server: EmbeddedServer, stream: Stream, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three times as long as a silent owner is waited for, while another waits for its turn and more comes."""
+    monkeypatch.setattr(lanes, "TAKEOVER_SECONDS", 0.5)
+    total = 99
+    await publish(stream, 75)
+
+    async def go_on() -> None:
+        for number in range(75, total):
+            await asyncio.sleep(0.1)
+            await stream.insist("events.interaction.0", b"event %d" % number, message_id=f"e{number}")
+
+    async with connected(server) as other, running(go_on()):
+        owners = [
+            Slow(each, 0, Counting(), SystemClock(), checkpoint_seconds=5.0) for each in (stream, other)
+        ]
+        async with running(*(owner.run() for owner in owners)):
+            await until(lambda: is_found(stream, total))
+            assert sum(owner.owns for owner in owners) == 1
+    assert [note["event"] for note in told].count("LaneTaken") == 1
+    assert await findings(stream) == await expected(stream)
+
+
+async def test_a_new_owner_stores_what_it_caught_up_with_before_its_first_checkpoint_is_due(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "FIRST_CHECKPOINT_SECONDS", 0.05)
+    await publish(stream, 9)
+    async with running(owner_of(stream, checkpoint_seconds=3_600.0).run()):
+        await until(lambda: is_found(stream, 9))
+
+        async def is_stored() -> bool:
+            await stream.publish("events.interaction.0", b"more")
+            kept = await stream.get("states", "lane.0")
+            return kept is not None and int.from_bytes(kept.data[:8], "big") >= 9
+
+        await until(is_stored)

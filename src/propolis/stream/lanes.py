@@ -27,8 +27,8 @@ from propolis.stream.pull import Delivery, Pull
 
 TAKEOVER_SECONDS = 2.0
 ACK_WAIT_SECONDS = 3.0
-FIRST_CHECKPOINT = SECOND
-"""How soon a new owner stores its state."""
+FIRST_CHECKPOINT_SECONDS = 1.0
+"""How soon a new owner stores its state: what it caught up with is not caught up with again by its successor."""
 MAX_UNACKNOWLEDGED = 4_096
 _HEADER_BYTES = 8
 
@@ -162,8 +162,8 @@ class LaneOwner(Generic[S]):
             self._position = int.from_bytes(stored.data[:_HEADER_BYTES], "big")
             self._state = self._work.load(stored.data[_HEADER_BYTES:])
         self._stored_position = self._position
-        # soon: what was caught up with is not caught up with again by whoever comes after us
-        self._stored_at = self._clock.monotonic() - max(0, self._checkpoint - FIRST_CHECKPOINT)
+        early = max(0, self._checkpoint - int(FIRST_CHECKPOINT_SECONDS * 1e9))
+        self._stored_at = self._clock.monotonic() - early
         found = await self._stream.last(subjects.FINDINGS, subjects.findings(self._lane))
         self._published = int(found.headers.get(subjects.SEQUENCE, "0")) if found else 0
         self._last_found = found.sequence if found else 0

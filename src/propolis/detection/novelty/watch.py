@@ -44,11 +44,7 @@ class Watch:
 
     def take(self, sequence: int, batch: pa.RecordBatch) -> None:
         """One batch of any event class, in order. Looked at with others before the queue is published."""
-        if (
-            sequence <= self._sequence
-            or batch.num_columns != len(SCHEMA)
-            or batch.schema.names != SCHEMA.names
-        ):
+        if sequence <= self._sequence or batch.schema.names != SCHEMA.names:
             return
         batch = batch.select(COLUMNS)
         if self._held and not batch.schema.equals(self._held[0].schema):

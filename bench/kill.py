@@ -13,6 +13,7 @@ the end that no decision in force names.
 Usage: python -m bench.kill [KILLS]; 50 by default.
 """
 
+import asyncio
 import contextlib
 import os
 import random
@@ -23,7 +24,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pyarrow.parquet as pq
@@ -33,8 +36,8 @@ from bench.network import hosts, inside, run
 from propolis import findings
 from propolis.config import load
 from propolis.decisions import Decided, Extended, Revoked
-from propolis.decisions.stage import read_ledger
-from propolis.stream import address_of, connect, subjects
+from propolis.decisions.ledger import decode as decode_entry
+from propolis.stream import Refused, Stream, Unreachable, address_of, connect, subjects
 
 RATE = 2_000
 SOURCES = 20_000
@@ -43,6 +46,11 @@ BASE = "198.18.0.0"
 EVERY_SECONDS = 3.0
 DRIFT_LIMIT_SECONDS = 60.0
 GRACE_NS = 1_000_000_000
+SCRIPT = (
+    "import asyncio, sys; from bench import kill; from propolis import notes; notes.open_log(json=False); "
+    "asyncio.run(kill.{}(sys.argv[1]))"
+)
+"""Runs a function of this module inside the namespace, where the stream is."""
 SETTINGS = """
 [sensors]
 workers = 2
@@ -78,55 +86,104 @@ def decided(namespace: str, running: Hive) -> dict[str, int]:
     return {address: int(until) for address, until in (line.split() for line in listed.splitlines())}
 
 
-def in_force(namespace: str, running: Hive) -> set[str]:
-    """Addresses whose block has more than two seconds to go."""
-    soon = time.time_ns() + 2_000_000_000
-    return {address for address, until in decided(namespace, running).items() if until > soon}
+class Ledger:
+    """A reader of the ledger inside the namespace, which goes on where it was: a look costs what came since."""
+
+    def __init__(self, namespace: str, running: Hive) -> None:
+        self._process = subprocess.Popen(
+            [*inside(namespace), sys.executable, "-c", SCRIPT.format("follow"), str(running.config.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._in: IO[bytes] = self._process.stdin  # type: ignore[assignment]
+        self._out: IO[bytes] = self._process.stdout  # type: ignore[assignment]
+
+    def in_force(self) -> set[str]:
+        """Addresses whose block has more than two seconds to go; none while the stream is away."""
+        self._in.write(b"\n")
+        self._in.flush()
+        return set(self._out.readline().decode().split())
+
+    def stop(self) -> None:
+        """End it."""
+        self._in.close()
+        self._process.wait(10)
 
 
 def inside_it(namespace: str, running: Hive, function: str) -> str:
     """What a function of this module prints inside the namespace, where the stream is."""
-    script = (
-        "import asyncio, sys; from bench import kill; from propolis import notes; notes.open_log(json=False); "
-        f"asyncio.run(kill.{function}(sys.argv[1]))"
-    )
-    command = [*inside(namespace), sys.executable, "-c", script, str(running.config.path)]
+    command = [*inside(namespace), sys.executable, "-c", SCRIPT.format(function), str(running.config.path)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 async def print_decided(path: str) -> None:
     """Print each blocked address and the end of its block."""
+    async with stream_of(path) as stream:
+        blocks = Blocks()
+        await blocks.read(stream)
+        print("\n".join(f"{address} {until}" for address, until in blocks.ends.items()))
+
+
+async def follow(path: str) -> None:
+    """For each line that comes, print the addresses whose block has more than two seconds to go."""
+    async with stream_of(path) as stream:
+        blocks = Blocks()
+        while await asyncio.to_thread(sys.stdin.readline):
+            try:
+                await blocks.read(stream)
+            except (Refused, Unreachable):
+                print(flush=True)
+                continue
+            soon = time.time_ns() + 2_000_000_000
+            print(*(address for address, until in blocks.ends.items() if until > soon), flush=True)
+
+
+class Blocks:
+    """The addresses that the ledger blocked and never lifted: ``ends``, the end of their latest block (UTC ns)."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, int] = {}
+        self._next = 1
+
+    async def read(self, stream: Stream) -> None:
+        """Take what came since."""
+        async with contextlib.aclosing(stream.history(subjects.LEDGER, start=self._next)) as history:
+            async for stored in history:
+                self._next = stored.sequence + 1
+                match decode_entry(stored.data):
+                    case Decided(decision=decision) | Extended(decision=decision):
+                        self.ends[decision.target.value] = decision.until
+                    case Revoked(target=target):
+                        self.ends.pop(target.value, None)
+                    case _:
+                        pass
+
+
+@contextlib.asynccontextmanager
+async def stream_of(path: str) -> AsyncIterator[Stream]:
+    """The installation's stream."""
     address = address_of(load(Path(path)))
     stream = await connect(address.url, "bench", credential=address.credential)
-    ends: dict[str, int] = {}
-    async for entry in read_ledger(stream):
-        match entry:
-            case Decided(decision=decision) | Extended(decision=decision):
-                ends[decision.target.value] = decision.until
-            case Revoked(target=target):
-                ends.pop(target.value, None)
-            case _:
-                pass
-    print("\n".join(f"{address} {until}" for address, until in ends.items()))
-    await stream.close()
+    try:
+        yield stream
+    finally:
+        await stream.close()
 
 
 async def print_duplicates(path: str) -> None:
     """Print how many findings there are and how many ids are stored more than once."""
-    address = address_of(load(Path(path)))
-    stream = await connect(address.url, "bench", credential=address.credential)
-    seen = Counter(
-        [f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data)]
-    )
-    print(sum(seen.values()), sum(count - 1 for count in seen.values()))
-    await stream.close()
+    async with stream_of(path) as stream:
+        seen = Counter(
+            [f.id async for stored in stream.history(subjects.FINDINGS) for f in findings.decode(stored.data)]
+        )
+        print(sum(seen.values()), sum(count - 1 for count in seen.values()))
 
 
-def settle(namespace: str, running: Hive) -> float:
+def settle(namespace: str, ledger: Ledger) -> float:
     """Seconds until everything the ledger says is blocked is in the kernel."""
     start = time.monotonic()
     while time.monotonic() - start < DRIFT_LIMIT_SECONDS:
-        wanted = in_force(namespace, running)
+        wanted = ledger.in_force()
         if wanted and not wanted - kernel(namespace):
             return time.monotonic() - start
         time.sleep(0.2)
@@ -146,7 +203,7 @@ def main() -> None:
         with hive(SETTINGS, prefix=inside(namespace)) as running:
             running.start("--arm")
             ports = msgspec.json.encode({kind: PORTS[kind] for kind in ("http", "redis", "telnet")}).decode()
-            seconds = kills * (EVERY_SECONDS + 4)
+            seconds = kills * (EVERY_SECONDS + DRIFT_LIMIT_SECONDS)  # it is ended after the last kill
             generator = subprocess.Popen(
                 [
                     *inside(namespace),
@@ -163,6 +220,7 @@ def main() -> None:
                 ],
                 stdout=subprocess.PIPE,
             )
+            ledger = Ledger(namespace, running)
             for number in range(kills):
                 time.sleep(EVERY_SECONDS * chance.uniform(0.5, 1.0))
                 processes = {
@@ -174,8 +232,10 @@ def main() -> None:
                 victims[name.partition(".")[0]] += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(processes[name].pid, signal.SIGKILL)
-                longest = max(longest, settle(namespace, running))
-                sys.stderr.write(f"kill {number + 1}: {name}, longest drift {longest:.1f} s\n")
+                took = settle(namespace, ledger)
+                longest = max(longest, took)
+                sys.stderr.write(f"kill {number + 1}: {name}, drift {took:.1f} s\n")
+            ledger.stop()
             if generator.poll() is None:
                 generator.send_signal(signal.SIGINT)
             generator.communicate(timeout=120)

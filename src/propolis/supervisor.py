@@ -215,6 +215,7 @@ def _environment() -> dict[str, str]:
         **os.environ,
         SUPERVISED: "1",
         "MALLOC_ARENA_MAX": "2",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "NUMBA_NUM_THREADS": "1",

@@ -20,6 +20,7 @@ from propolis.events.interaction import decode
 from propolis.findings import Finding
 from propolis.flaws.follow import Follower, canary_key
 from propolis.flaws.standing import RULES
+from propolis.memory import give_back
 from propolis.notes import BadMessage, LimitHit, StageStarted, tell
 from propolis.stream import (
     LaneOwner,
@@ -102,6 +103,7 @@ async def run(config: Config, index: int, clock: Clock) -> None:
     engine = Engine(load(*([folder] if folder else [])), max_sources=config.detection.max_sources)
     engine.warm()
     gc.collect()
+    give_back()  # compiling patterns and kernels needs more than they are
     gc.freeze()  # kernels and patterns live as long as the process; looking at them again costs 100 ms a time
     address = address_of(config)
     stream = await connect(address.url, "detect", credential=address.credential)

@@ -81,6 +81,16 @@ class Template(msgspec.Struct, frozen=True):
     parts: tuple[bytes | Expression, ...]
     names: frozenset[str]
 
+    @property
+    def constant(self) -> bytes | None:
+        """The text, if there is no expression in it."""
+        match self.parts:
+            case ():
+                return b""
+            case (bytes(whole),):
+                return whole[:MAX_OUTPUT_BYTES]
+        return None
+
     def render(self, scope: Scope) -> bytes:
         """The text, cut at :data:`~propolis.flaws.value.MAX_OUTPUT_BYTES`."""
         out = bytearray()

@@ -181,20 +181,31 @@ def _headers(lines: Sequence[str], scope: Scope) -> Iterator[tuple[bytes, bytes]
     (CWE-113), but never a second message.
     """
     for name, source in _fields(tuple(lines)):
-        value = source.render(scope)[:MAX_HEADER_BYTES]
-        value, *injected = _BREAKS.split(value)
-        yield name, _line(value)
-        for extra in injected:
-            found = _FIELD.fullmatch(extra)
-            if found and found[1].lower() not in _FRAMING:
-                yield found[1], _line(found[2])
+        if isinstance(source, Template):
+            yield from _split(name, source.render(scope))
+        else:
+            yield from source
+
+
+def _split(name: bytes, value: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """One header, and those that line breaks in its value make of it."""
+    value, *injected = _BREAKS.split(value[:MAX_HEADER_BYTES])
+    yield name, _line(value)
+    for extra in injected:
+        found = _FIELD.fullmatch(extra)
+        if found and found[1].lower() not in _FRAMING:
+            yield found[1], _line(found[2])
 
 
 @lru_cache(maxsize=4_096)
-def _fields(lines: tuple[str, ...]) -> tuple[tuple[bytes, Template], ...]:
-    """Header lines as names and templates of their values."""
-    parts = (line.partition(":") for line in lines)
-    return tuple((name.encode("latin-1", "replace"), template(source.strip())) for name, _, source in parts)
+def _fields(lines: tuple[str, ...]) -> tuple[tuple[bytes, Template | tuple[tuple[bytes, bytes], ...]], ...]:
+    """Header lines as names and templates of their values; where nothing is to be filled in, as whole headers."""
+    made: list[tuple[bytes, Template | tuple[tuple[bytes, bytes], ...]]] = []
+    for line in lines:
+        given, _, source = line.partition(":")
+        name, value = given.encode("latin-1", "replace"), template(source.strip())
+        made.append((name, value if value.constant is None else tuple(_split(name, value.constant))))
+    return tuple(made)
 
 
 _BREAKS = re.compile(rb"[\r\n]+")
@@ -229,6 +240,8 @@ def _quantile(quantiles: tuple[float, ...], place: float) -> float:
 
 def _keep_files(request: Request, session: Session) -> None:
     """Remember what is uploaded: files of a multipart form, and the body of a PUT, under the names they were given."""
+    if not request.content:
+        return
     body = request["body"] or b""
     kind = request["header.content-type"] or b""
     if kind.lower().startswith(b"multipart/"):

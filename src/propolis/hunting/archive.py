@@ -15,7 +15,7 @@ from propolis.hunting.lake import HOUR, DataFile, LakeWriter, version_of
 from propolis.memory import give_back
 from propolis.notes import LakeUnwritable, LimitHit, tell
 
-FLUSH_BYTES = 64_000_000
+FLUSH_BYTES = 32_000_000
 """Waiting bytes that make a file sooner than ``lake.flush_rows`` does."""
 PENDING_BYTES = 256_000_000
 PENDING_BATCHES = 20_000

@@ -5,7 +5,7 @@ import calendar
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from operator import itemgetter
@@ -25,6 +25,8 @@ INDEX = 200
 """The page at ``/`` and at its own name."""
 PARTIAL, NOT_MODIFIED, FAILED, UNSATISFIABLE = 206, 304, 412, 416
 KNOWN_ANSWERS = 1_024
+SEWN_BYTES = 2_048
+"""Of a head that is remembered: attackers have their say in some of them."""
 DAY_SECONDS = 86_400
 OLDEST_DAYS = 500
 """How long before its recording a persona's server may have been installed."""
@@ -36,7 +38,12 @@ OWN_NAME = b"127.0.1.1"
 State: TypeAlias = Literal["close", "close_10", "keep", "asked", "keep_10"]
 """How the connection goes on: a field of :class:`~propolis.lures.http.server.Connection`."""
 
+_Cloth: TypeAlias = tuple[int, bytes, tuple[tuple[bytes, bytes], ...], int, int, State]
+"""Status, reason, headers, length of the body (negative: there can be none), minor version, how it goes on."""
+
 _MARK = re.compile(rb"\{(date|asctime|length|range|host|port|name|path|method|left|detail|version)\}")
+_AUTHORITY = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_PORT = re.compile(rb"(\[[^\]]*\]|[^:\[\]]*):(\d{1,5})")
 _BODILESS = frozenset((204, 304))
 _PHRASES = {int(known): known.phrase for known in HTTPStatus}
 
@@ -63,6 +70,45 @@ class Asker(msgspec.Struct, frozen=True):
         if self.minor < 1:
             return "keep_10"
         return "asked" if self.asked else "keep"
+
+
+class Marks(dict[bytes, bytes]):
+    """What stands in the place of a mark in an answer at ``now`` (UTC nanoseconds), found when it is asked for."""
+
+    __slots__ = ("_asker", "_now", "_site")
+
+    def __init__(self, site: "Site", now: int, asker: Asker) -> None:
+        super().__init__()
+        self._site = site
+        self._now = now
+        self._asker = asker
+
+    def __missing__(self, name: bytes) -> bytes:
+        made = _MADE.get(name)
+        return self.setdefault(name, made(self._site, self._now, self._asker) if made else b"")
+
+
+@lru_cache(maxsize=4)
+def _asctime(seconds: int) -> bytes:
+    """Unix seconds in the third form of RFC 9110, 5.6.7, which some devices still send."""
+    moment = time.gmtime(seconds)
+    month = _MONTHS[moment.tm_mon - 1]
+    clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
+    return f"{_DAYS[moment.tm_wday]} {month} {moment.tm_mday:2d} {clock} {moment.tm_year:04d}".encode()
+
+
+_MADE: Mapping[bytes, Callable[["Site", int, Asker], bytes]] = {
+    b"date": lambda site, now, _: site.date(now),
+    b"asctime": lambda _site, now, _: _asctime(now // SECOND),
+    b"path": lambda site, _, asker: site.escape(_AUTHORITY.sub(b"", asker.target.partition(b"?")[0]) or b"/"),
+    b"host": lambda site, _, asker: site.escape(_host(asker, site.port)[0]) or OWN_NAME,
+    b"port": lambda site, _, asker: _host(asker, site.port)[1],
+    b"name": lambda _site, _, _asker: OWN_NAME,
+    b"method": lambda site, _, asker: site.escape(asker.method),
+    b"detail": lambda site, _, asker: site.spell(asker.detail),
+    b"version": lambda _site, _, asker: b"HTTP/1.1" if asker.minor > 0 else b"HTTP/1.0",
+    b"left": lambda site, _, asker: b"%d" % max(0, site.persona.requests - asker.served),
+}
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -127,15 +173,15 @@ class Site:
         order = self.persona.order
         self._places = {name.lower().encode(): place for place, name in enumerate(order)}
         self._standing = [(name.encode(), _pieces(value)) for name, value in self.persona.standing.items()]
-        self._says_asctime = any(b"asctime" in pieces for _, pieces in self._standing)
         self._goes_on: dict[State, tuple[bytes, ...]] = {
             state: _pieces(getattr(self.persona.connection, state)) for state in get_args(State)
         }
-        self._port = b"%d" % port
+        self.port: bytes = b"%d" % port
         self._dated = (-1, b"")
         self._prepared: dict[tuple[PageName, bool, bool, State], Prepared] = {}
-        self._escapes = _table(self.persona.escapes)
-        self._spells = _table({**self.persona.escapes, **self.persona.spells})
+        self._sewn: dict[_Cloth, tuple[bytes, ...]] = {}
+        self.escape: Callable[[bytes], bytes] = _escaper(self.persona.escapes)
+        self.spell: Callable[[bytes], bytes] = _escaper({**self.persona.escapes, **self.persona.spells})
         self.gzip = re.compile(self.persona.gzip.encode()) if self.persona.gzip else None
         self._special = tuple((re.compile(text.encode()), page) for text, page in self.persona.special)
 
@@ -169,8 +215,8 @@ class Site:
         key = (page, gzip, only_head, asker.state())
         prepared = self._prepared.get(key) or self._prepare(*key)
         if len(prepared.head) == 3 and prepared.head[1] == b"date" and len(prepared.body) == 1:
-            return prepared.head[0] + self._now(now) + prepared.head[2] + prepared.body[0]
-        marks = self._marks(now, asker)
+            return prepared.head[0] + self.date(now) + prepared.head[2] + prepared.body[0]
+        marks = Marks(self, now, asker)
         body = _filled(prepared.body, marks)
         marks[b"length"] = b"%d" % len(body)
         return _filled(prepared.head, marks) + (b"" if prepared.is_silent else body)
@@ -178,7 +224,7 @@ class Site:
     def bare(self, page: PageName | int, asker: Asker = Asker()) -> bytes:  # noqa: B008 - frozen
         """A page without a head, as HTTP/0.9 has it."""
         prepared = self._prepare(str(page), gzip=False, only_head=False, state="close")
-        return _filled(prepared.body, self._marks(0, asker))
+        return _filled(prepared.body, Marks(self, 0, asker))
 
     def part(
         self,
@@ -194,7 +240,7 @@ class Site:
         about = asker or Asker(keep=keep)
         is_whole = only_head and bool(self.persona.pages[str(PARTIAL)].only_head)
         prepared = self._prepare(str(PARTIAL), gzip=False, only_head=is_whole, state=about.state())
-        marks = self._marks(now, about)
+        marks = Marks(self, now, about)
         marks[b"length"], marks[b"range"] = b"%d" % (last - first + 1), b"%d-%d" % (first, last)
         content: bytes = b"" if only_head else self.body[first : last + 1]
         return _filled(prepared.head, marks) + content
@@ -218,20 +264,17 @@ class Site:
         An empty ``reason`` is the server's own; ``now`` is UTC nanoseconds. ``Content-Length`` is added unless the
         framing is given; there is no body for ``HEAD``, 204 and 304.
         """
-        given = {name.lower() for name, _ in headers}
-        fields = list(headers)
+        about = Asker(minor=minor, keep=keep, asked=asked, served=served)
         is_bodiless = status in _BODILESS or status < INDEX
-        if not is_bodiless and given.isdisjoint(_FRAMING):
-            fields.append((b"Content-Length", b"%d" % len(body)))
-        marks = {b"date": self._now(now), b"left": b"%d" % max(0, self.persona.requests - served)}
-        if self._says_asctime:
-            marks[b"asctime"] = _asctime(now // SECOND)
-        fields += [
-            (name, _filled(pieces, marks)) for name, pieces in self._standing if name.lower() not in given
-        ]
-        state = Asker(minor=minor, keep=keep, asked=asked).state()
-        lines = b"" if b"connection" in given else _filled(self._goes_on[state], marks)
-        head = self._status_line(status, reason, minor) + self._ordered(fields, lines) + b"\r\n"
+        cloth = (status, reason, tuple(headers), -1 if is_bodiless else len(body), minor, about.state())
+        pieces = self._sewn.get(cloth)
+        if pieces is None:
+            pieces = self._sew(cloth)
+            if sum(map(len, pieces)) <= SEWN_BYTES:
+                if len(self._sewn) >= KNOWN_ANSWERS:
+                    self._sewn.clear()
+                self._sewn[cloth] = pieces
+        head = _filled(pieces, Marks(self, now, about))
         return head if only_head or is_bodiless else head + body
 
     def allows(self, method: bytes, target: bytes) -> int:
@@ -287,45 +330,41 @@ class Site:
             body = (b"",) if is_silent else body
         return Prepared(tuple(_MARK.split(filled)), body, is_silent)
 
-    def _marks(self, now: int, asker: Asker) -> dict[bytes, bytes]:
-        host, port = _host(asker, self._port)
-        target = asker.target.partition(b"?")[0]
-        return {
-            b"date": self._now(now),
-            b"asctime": _asctime(now // SECOND),
-            b"host": _escaped(host, self._escapes) or OWN_NAME,
-            b"port": port,
-            b"name": OWN_NAME,
-            b"path": _escaped(_AUTHORITY.sub(b"", target) or b"/", self._escapes),
-            b"method": _escaped(asker.method, self._escapes),
-            b"detail": _escaped(asker.detail, self._spells),
-            b"version": b"HTTP/1.1" if asker.minor > 0 else b"HTTP/1.0",
-            b"left": b"%d" % max(0, self.persona.requests - asker.served),
-        }
+    def _sew(self, cloth: _Cloth) -> tuple[bytes, ...]:
+        """A head around its marks, in the server's order."""
+        status, reason, headers, length, minor, state = cloth
+        given = {name.lower() for name, _ in headers}
+        fields: list[tuple[bytes, tuple[bytes, ...]]] = [(name, (value,)) for name, value in headers]
+        if length >= 0 and given.isdisjoint(_FRAMING):
+            fields.append((b"Content-Length", (b"%d" % length,)))
+        fields += [(name, pieces) for name, pieces in self._standing if name.lower() not in given]
+        places, other = self._places, self._places[b"*"]
+        lines = [
+            (places.get(name.lower(), other), (name + b": " + pieces[0], *pieces[1:], b"\r\n"))
+            for name, pieces in fields
+        ]
+        if b"+" in places and b"connection" not in given:
+            lines.append((places[b"+"], (*self._goes_on[state], b"")))
+        lines.sort(key=_place)
+        head = [self._status_line(status, reason, minor)]
+        for _, (first, *middle, last) in lines:
+            head[-1] += first
+            head += middle
+            head[-1] += last
+        head[-1] += b"\r\n"
+        return tuple(head)
 
     def _status_line(self, status: int, reason: bytes, minor: int) -> bytes:
         phrase = reason.decode("latin-1") or reason_of(self.persona, status)
         version = self.persona.version or ("HTTP/1.1" if minor > 0 else "HTTP/1.0")
         return f"{version} {status} {phrase}\r\n".encode("latin-1")
 
-    def _ordered(self, fields: Sequence[tuple[bytes, bytes]], connection: bytes) -> bytes:
-        """The header lines in the server's order; those it has no place for stand at the ``*`` as they were given."""
-        places, other = self._places, self._places[b"*"]
-        lines = [(places.get(name.lower(), other), b"%b: %b\r\n" % (name, value)) for name, value in fields]
-        if b"+" in places:
-            lines.append((places[b"+"], connection))
-        lines.sort(key=_place)
-        return b"".join([line for _, line in lines])
-
-    def _now(self, now: int) -> bytes:
+    def date(self, now: int) -> bytes:
+        """``Date`` at this time (UTC nanoseconds)."""
         second = now // SECOND
         if second != self._dated[0]:
             self._dated = second, http_date(second)
         return self._dated[1]
-
-
-_AUTHORITY = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
-_PORT = re.compile(rb"(\[[^\]]*\]|[^:\[\]]*):(\d{1,5})")
 
 
 _place = itemgetter(0)
@@ -337,21 +376,21 @@ def _pieces(text: str) -> tuple[bytes, ...]:
     return tuple(_MARK.split(text.encode()))
 
 
-def _table(escapes: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {key.encode("latin-1"): value.encode() for key, value in escapes.items()}
-
-
-def _escaped(text: bytes, table: Mapping[bytes, bytes]) -> bytes:
+def _escaper(escapes: Mapping[str, str]) -> Callable[[bytes], bytes]:
+    """What replaces each of these letters; it is in Latin-1, what it becomes in UTF-8."""
+    table = {key.encode("latin-1"): value.encode() for key, value in escapes.items()}
     if not table:
-        return text
-    letters = (text[place : place + 1] for place in range(len(text)))
-    return b"".join(table.get(letter, letter) for letter in letters)
+        return bytes
+    letters = re.compile(b"|".join(map(re.escape, table)))
+    return lambda text: letters.sub(lambda found: table[found[0]], text)
 
 
 def _filled(pieces: Sequence[bytes], marks: Mapping[bytes, bytes]) -> bytes:
     if len(pieces) == 1:
         return pieces[0]
-    return b"".join(marks.get(piece, b"") if place % 2 else piece for place, piece in enumerate(pieces))
+    filled = list(pieces)
+    filled[1::2] = [marks[name] for name in pieces[1::2]]
+    return b"".join(filled)
 
 
 def _host(asker: Asker, port: bytes) -> tuple[bytes, bytes]:
@@ -397,14 +436,6 @@ def http_date(seconds: int) -> bytes:
         f"{_DAYS[moment.tm_wday]}, {moment.tm_mday:02d} {_MONTHS[moment.tm_mon - 1]} {moment.tm_year:04d} "
         f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} GMT"
     ).encode()
-
-
-def _asctime(seconds: int) -> bytes:
-    """Unix seconds in the third form of RFC 9110, 5.6.7, which some devices still send."""
-    moment = time.gmtime(seconds)
-    month = _MONTHS[moment.tm_mon - 1]
-    clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
-    return f"{_DAYS[moment.tm_wday]} {month} {moment.tm_mday:2d} {clock} {moment.tm_year:04d}".encode()
 
 
 def from_http_date(text: bytes) -> int | None:

@@ -172,6 +172,21 @@ async def test_a_file_in_the_folder_goes_live_and_leaves_without_a_restart(
         await until(is_answering(follower, "back"))
 
 
+async def test_a_new_file_does_not_wait_for_all_to_be_looked_at(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "FOLDER_SECONDS", 3_600.0)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    follower = Follower(config_of(tmp_path, text='[flaws]\npacks = "mine"\n'), stream)
+    await follower.open()
+    async with running(follower.run()):
+        path = write_lure(folder)
+        await until(is_answering(follower, "buzz"))
+        path.unlink()
+        await until(lambda: answers(follower) == [])
+
+
 async def test_an_operator_s_mistake_is_told_at_once(stream: Stream, tmp_path: Path) -> None:
     with pytest.raises(FlawError, match=r"flaws\.packs"):
         await Follower(config_of(tmp_path, text='[flaws]\npacks = "none"\n'), stream).open()

@@ -21,7 +21,9 @@ from propolis.stream import Delivery, Pull, Refused, Stream, Unreachable, subjec
 from propolis.stream.client import RETRY_SECONDS
 
 FOLDER_SECONDS = 1.0
-"""How often the operator's folder is looked at."""
+"""How often every file of the operator's folder is looked at."""
+GLANCE_SECONDS = 0.1
+"""How often the folder itself is: a file that comes or goes changes its time, and all are looked at at once."""
 
 
 def prove(flaw: Flaw, text: str, file: str) -> None:
@@ -53,6 +55,7 @@ class Follower:
         self._caught_up = asyncio.Event()
         self._refused = Refusals()
         self._shelf = Shelf.of(config, prove)
+        self._looked_at = self._shelf.time()
         self.catalogue = Catalogue(())
         self.live: Mapping[str, Live] = {}
         self.sequence = 0
@@ -92,7 +95,7 @@ class Follower:
     async def _follow_folder(self) -> None:
         is_gone = False
         while True:
-            await asyncio.sleep(FOLDER_SECONDS)
+            await self._until_due()
             try:
                 await self._turn(self._shelf.look)
                 is_gone = False
@@ -100,6 +103,14 @@ class Follower:
                 if not is_gone:
                     self._tell([LureRefused(id="", why=str(error))])
                 is_gone = True
+
+    async def _until_due(self) -> None:
+        """Until a file of the folder came or went, but no longer than :data:`FOLDER_SECONDS`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FOLDER_SECONDS):
+                while self._shelf.time() == self._looked_at:  # noqa: ASYNC110 - a folder wakes nobody
+                    await asyncio.sleep(GLANCE_SECONDS)
+        self._looked_at = self._shelf.time()
 
     async def _turn(self, work: Callable[[], list[Note]], *, up_to: int = 0) -> None:
         """Let something happen to the shelf, and have its catalogue; both beside the event loop."""

@@ -63,6 +63,13 @@ class Shelf:
         folder = (config.path.parent / packs).resolve() if packs else None
         return cls(lambda: trusted_keys(config), folder, prove)
 
+    def time(self) -> int:
+        """When a file last came into the operator's folder or went (UTC ns); 0 for no folder."""
+        try:
+            return self._folders["folder"].stat().st_mtime_ns
+        except (KeyError, OSError):
+            return 0
+
     def look(self) -> list[Note]:
         """Read the files that changed. Raises :class:`FlawError` for a folder that is not there."""
         notes: list[Note] = []

@@ -24,15 +24,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock: ``CLOCK_REALTIME`` and ``CLOCK_MONOTONIC``, asked six times a hit, with no way round."""
 
-    def now(self) -> int:
-        """UTC nanoseconds since the epoch."""
-        return time.time_ns()  # noqa: TID251 - the one place that asks the machine
-
-    def monotonic(self) -> int:
-        """Nanoseconds of ``CLOCK_MONOTONIC``."""
-        return time.monotonic_ns()
+    now = staticmethod(time.time_ns)  # noqa: TID251 - the one place that asks the machine
+    monotonic = staticmethod(time.monotonic_ns)
 
 
 class ManualClock:

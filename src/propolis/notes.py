@@ -8,7 +8,12 @@ from collections import Counter
 from typing import ClassVar
 
 import msgspec
-import structlog
+
+from propolis.memory import load_without
+
+load_without("rich", "structlog")  # it loads that for tracebacks, 4 MB in every process of ours
+
+import structlog  # noqa: E402 - it has to come behind
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,9 +69,9 @@ class Session:
 
     def remembers(self, flaws: frozenset[str]) -> bool:
         """Whether there is a memory of any of these flaws."""
-        return bool(flaws) and not (
-            self._steps.keys().isdisjoint(flaws) and self._values.keys().isdisjoint(flaws)
-        )
+        if not self._steps and not self._values:
+            return False
+        return not (self._steps.keys().isdisjoint(flaws) and self._values.keys().isdisjoint(flaws))
 
     def last_taken(self, flaw: str, step: str) -> int:
         """When a step was last taken, as a count that grows with every step of this source; 0 for never."""

@@ -4,14 +4,10 @@ It loads that for websocket links, which are never used here, and it costs every
 second. Imported before anything else of nats-py; a process that needs aiohttp still gets it.
 """
 
-import importlib
-import sys
+from propolis.memory import load_without
 
-if "aiohttp" not in sys.modules:
-    sys.modules["aiohttp"] = None  # type: ignore[assignment]  # None there makes an import fail, as nats-py expects it to
-    importlib.import_module("nats.aio.transport")
-    del sys.modules["aiohttp"]
+load_without("aiohttp", "nats.aio.transport")
 
-from nats.aio.msg import Msg
+from nats.aio.msg import Msg  # noqa: E402 - it has to come behind
 
 __all__ = ["Msg"]
